@@ -1,0 +1,355 @@
+//! The driver's side: any [`Driver`] as the frozen tables. All of this is compiled into the driver file.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use abi_stable::erased_types::TD_Opaque;
+use abi_stable::library::{CheckTypeLayout, LibHeader, RootModuleResult};
+use abi_stable::prefix_type::PrefixTypeTrait;
+use abi_stable::std_types::RResult::ROk;
+use abi_stable::std_types::{ROption, RSlice, RStr, RString, RVec};
+use async_ffi::{FfiContext, FfiPoll, FutureExt};
+
+use super::DrvBytes;
+use super::extension::{Extension, Instance};
+use super::guard::{Contained, Guard, contain};
+use super::host_side::ForeignDriver;
+use super::services::ForeignHost;
+use super::tables::*;
+use super::values::*;
+use crate::metadata::DriverInfo;
+use crate::{
+    ByteRange, ByteStream, Call, Capability, Driver, DriverError, ErrorClass, Host, Key, ListRequest, OpenDriver, Prefix, Read, ReadBody, Settings,
+    Upload,
+};
+
+/// What [`export_driver!`](crate::export_driver) fills in.
+pub trait Exports: 'static {
+    /// The driver.
+    type Driver: OpenDriver;
+    /// The note's JSON.
+    const NOTE: &'static str;
+    /// Extension tables beyond those of the capabilities.
+    fn extension(_name: &str) -> Option<Extension> {
+        None
+    }
+}
+
+/// The exported header of a driver file.
+pub const fn header(constructor: extern "C" fn() -> RootModuleResult) -> LibHeader {
+    // SAFETY: `constructor` is only ever `root::<E>`, which makes a `RootRef`.
+    unsafe { LibHeader::from_constructor::<RootRef>(constructor, CheckTypeLayout::Yes) }
+}
+
+/// The root module of a driver file.
+pub fn root<E: Exports>() -> RootModuleResult {
+    let root = Root { describe: describe::<E>, open: open::<E> }.leak_into_prefix();
+    // SAFETY: the host casts back to `RootRef` only after the header's layout was checked against it.
+    ROk(unsafe { abi_stable::prefix_type::PrefixRefTrait::to_prefix_ref(root).cast() })
+}
+
+extern "C" fn describe<E: Exports>() -> RStr<'static> {
+    E::NOTE.into()
+}
+
+extern "C" fn open<E: Exports>(settings: RString, instance: RString, host: HostObject, lower: ROption<DriverObject>) -> AbiFuture<'static, DriverObject> {
+    let work = async move {
+        let settings = serde_json::from_str(&settings).map_err(|error| DriverError::new(ErrorClass::Config, format!("settings are not JSON: {error}")))?;
+        let info = DriverInfo::from_json(E::NOTE.as_bytes()).map_err(|error| DriverError::new(ErrorClass::Internal, error.to_string()))?;
+        let host = Host::new(Arc::new(ForeignHost::new(host)), &instance);
+        let lower = lower.into_option().map(|lower| ForeignDriver::adopt(lower, crate::Capabilities::of(&Capability::ALL), "lower"));
+        let driver = E::Driver::open(Settings::new(settings), host, lower).await?;
+        let adapter = Adapter { driver: Arc::new(Contained::new(driver)), closed: Arc::default(), info, more: E::extension };
+        Ok(AbiDriver_TO::from_value(adapter, TD_Opaque))
+    };
+    Guard::new("open", work).into_ffi()
+}
+
+/// Offers an instance of this side to a driver that stacks on it (capability `layer`).
+pub fn lend<D: Driver>(driver: D, info: DriverInfo) -> DriverObject {
+    let adapter = Adapter { driver: Arc::new(Contained::new(driver)), closed: Arc::default(), info, more: |_| None };
+    AbiDriver_TO::from_value(adapter, TD_Opaque)
+}
+
+struct Adapter<D> {
+    driver: Arc<Contained<D>>,
+    closed: Arc<AtomicBool>,
+    info: DriverInfo,
+    more: fn(&str) -> Option<Extension>,
+}
+
+impl<D: Driver> Adapter<D> {
+    /// The driver, unless it was closed.
+    fn driver(&self) -> Result<&D, DriverError> {
+        open_or_closed(&self.closed)?;
+        Ok(self.driver.get())
+    }
+
+    fn upload(&self, upload: D::Upload) -> AbiUploadStart {
+        let offset = upload.offset();
+        let adapter = UploadAdapter { upload: Contained::new(upload), ended: None, closed: self.closed.clone() };
+        AbiUploadStart { offset, upload: AbiUpload_TO::from_value(adapter, TD_Opaque) }
+    }
+
+    fn read(&self, read: Read) -> AbiRead {
+        let mut answer = AbiRead {
+            info: read.info.into(),
+            kind: read_kind::BYTES,
+            file: AbiFd::NONE,
+            offset: 0,
+            length: 0,
+            bytes: DrvBytes::empty(),
+            stream: ROption::RNone,
+        };
+        match read.body {
+            ReadBody::Bytes(bytes) => answer.bytes = DrvBytes::new(bytes),
+            ReadBody::Stream(stream) => {
+                let adapter = ReaderAdapter { stream: Some(Contained::new(stream)), closed: self.closed.clone() };
+                (answer.kind, answer.stream) = (read_kind::STREAM, ROption::RSome(AbiReader_TO::from_value(adapter, TD_Opaque)));
+            }
+            ReadBody::File(region) => {
+                (answer.kind, answer.file) = (read_kind::FILE, region.file.into());
+                (answer.offset, answer.length) = (region.offset, region.length);
+            }
+        }
+        answer
+    }
+}
+
+fn open_or_closed(closed: &AtomicBool) -> Result<(), DriverError> {
+    if closed.load(Ordering::Acquire) { Err(DriverError::closed()) } else { Ok(()) }
+}
+
+impl<D: Driver> AbiDriver for Adapter<D> {
+    fn stat<'a>(&'a self, call: AbiCall, key: RStr<'a>) -> AbiFuture<'a, AbiInfo> {
+        let work = async move { Ok(self.driver()?.stat(&Call::from(call), Key::parse(key.into())?).await?.into()) };
+        Guard::new("stat", work).into_ffi()
+    }
+
+    fn read<'a>(&'a self, call: AbiCall, key: RStr<'a>, offset: u64, length: ROption<u64>) -> AbiFuture<'a, AbiRead> {
+        let work = async move {
+            let range = ByteRange { offset, length: length.into_option() };
+            Ok(self.read(self.driver()?.read(&Call::from(call), Key::parse(key.into())?, range).await?))
+        };
+        Guard::new("read", work).into_ffi()
+    }
+
+    fn put<'a>(&'a self, call: AbiCall, key: RStr<'a>, bytes: DrvBytes, condition: u32) -> AbiFuture<'a, AbiInfo> {
+        let work = async move {
+            let condition = condition::parse(condition)?;
+            if condition == crate::Condition::IfAbsent {
+                self.declared(Capability::PutIfAbsent)?;
+            }
+            Ok(self.driver()?.put(&Call::from(call), Key::parse(key.into())?, bytes.into_bytes(), condition).await?.into())
+        };
+        Guard::new("put", work).into_ffi()
+    }
+
+    fn list<'a>(&'a self, call: AbiCall, prefix: RStr<'a>, start_after: ROption<RStr<'a>>, options: AbiListOptions) -> AbiFuture<'a, AbiPage> {
+        let work = async move {
+            let request = ListRequest {
+                prefix: Prefix::parse(prefix.into())?,
+                start_after: start_after.into_option().map(Into::into),
+                limit: options.limit,
+                recursive: options.recursive != 0,
+            };
+            request.check()?;
+            let page = self.driver()?.list(&Call::from(call), &request).await?;
+            Ok(AbiPage { entries: page.entries.into_iter().map(Into::into).collect(), more: u32::from(page.more) })
+        };
+        Guard::new("list", work).into_ffi()
+    }
+
+    fn delete<'a>(&'a self, call: AbiCall, key: RStr<'a>) -> AbiFuture<'a, ()> {
+        let work = async move { self.driver()?.delete(&Call::from(call), Key::parse(key.into())?).await };
+        Guard::new("delete", work).into_ffi()
+    }
+
+    fn upload_begin<'a>(&'a self, call: AbiCall, destination: ROption<RStr<'a>>) -> AbiFuture<'a, AbiUploadStart> {
+        let work = async move {
+            let destination = destination.into_option().map(|key| Key::parse(key.into())).transpose()?;
+            Ok(self.upload(self.driver()?.upload_begin(&Call::from(call), destination).await?))
+        };
+        Guard::new("upload_begin", work).into_ffi()
+    }
+
+    fn upload_resume<'a>(&'a self, call: AbiCall, bytes: RSlice<'a, u8>) -> AbiFuture<'a, AbiUploadStart> {
+        let work = async move {
+            let token = token(bytes.as_slice())?;
+            Ok(self.upload(self.driver()?.upload_resume(&Call::from(call), &token).await?))
+        };
+        Guard::new("upload_resume", work).into_ffi()
+    }
+
+    fn health<'a>(&'a self, call: AbiCall) -> AbiFuture<'a, ()> {
+        Guard::new("health", async move { self.driver()?.health(&Call::from(call)).await }).into_ffi()
+    }
+
+    fn close<'a>(&'a self, call: AbiCall) -> AbiFuture<'a, ()> {
+        let work = async move {
+            if self.closed.swap(true, Ordering::AcqRel) {
+                return Ok(());
+            }
+            self.driver.get().close(&Call::from(call)).await
+        };
+        Guard::new("close", work).into_ffi()
+    }
+
+    fn extension(&self, name: RStr<'_>) -> ROption<Extension> {
+        contain("extension", || Ok(self.table(name.as_str()))).ok().flatten().into()
+    }
+
+    fn instance(&self) -> Instance<'_> {
+        Instance::of(self)
+    }
+}
+
+impl<D: Driver> Adapter<D> {
+    fn declared(&self, capability: Capability) -> Result<(), DriverError> {
+        if self.info.known_capabilities().has(capability) { Ok(()) } else { Err(DriverError::unsupported(capability.name())) }
+    }
+
+    /// The extension table of that name, if the driver declared the capability or brings the table itself.
+    fn table(&self, name: &str) -> Option<Extension> {
+        let Some(capability) = self.info.known_capabilities().iter().find(|capability| capability.extension() == Some(name)) else {
+            return (self.more)(name);
+        };
+        match capability {
+            Capability::DeletePrefix => Some(Extension::new(DeletePrefixTableValue { delete_prefix: delete_prefix::<D> }.leak_into_prefix())),
+            Capability::Copy => Some(Extension::new(CopyTableValue { copy: copy::<D> }.leak_into_prefix())),
+            Capability::Presign => Some(Extension::new(PresignTableValue { presign: presign::<D> }.leak_into_prefix())),
+            Capability::UploadList => Some(Extension::new(UploadListTableValue { upload_list: upload_list::<D> }.leak_into_prefix())),
+            Capability::PutIfAbsent | Capability::FileRegion | Capability::NestedObjects | Capability::Layer => None,
+        }
+    }
+}
+
+unsafe extern "C" fn delete_prefix<'a, D: Driver>(instance: Instance<'a>, call: AbiCall, prefix: RStr<'a>) -> AbiFuture<'a, ()> {
+    // SAFETY: the host passes the instance of the object that this table came from, which is an `Adapter<D>`.
+    let adapter = unsafe { instance.get::<Adapter<D>>() };
+    let work = async move {
+        let prefix = Prefix::parse(prefix.into())?;
+        if prefix.is_root() {
+            return Err(DriverError::new(ErrorClass::InvalidArgument, "delete_prefix is refused for the root"));
+        }
+        adapter.driver()?.delete_prefix(&Call::from(call), prefix).await
+    };
+    Guard::new("delete_prefix", work).into_ffi()
+}
+
+unsafe extern "C" fn copy<'a, D: Driver>(instance: Instance<'a>, call: AbiCall, from: RStr<'a>, to: RStr<'a>) -> AbiFuture<'a, AbiInfo> {
+    // SAFETY: as in `delete_prefix`.
+    let adapter = unsafe { instance.get::<Adapter<D>>() };
+    let work = async move { Ok(adapter.driver()?.copy(&Call::from(call), Key::parse(from.into())?, Key::parse(to.into())?).await?.into()) };
+    Guard::new("copy", work).into_ffi()
+}
+
+unsafe extern "C" fn presign<'a, D: Driver>(instance: Instance<'a>, call: AbiCall, key: RStr<'a>, method: u32, expires_ms: u64) -> AbiFuture<'a, RString> {
+    // SAFETY: as in `delete_prefix`.
+    let adapter = unsafe { instance.get::<Adapter<D>>() };
+    let work = async move {
+        let method = method::parse(method)?;
+        Ok(adapter.driver()?.presign(&Call::from(call), Key::parse(key.into())?, method, expires_ms).await?.into())
+    };
+    Guard::new("presign", work).into_ffi()
+}
+
+unsafe extern "C" fn upload_list<'a, D: Driver>(instance: Instance<'a>, call: AbiCall, older_than_ms: u64) -> AbiFuture<'a, RVec<RVec<u8>>> {
+    // SAFETY: as in `delete_prefix`.
+    let adapter = unsafe { instance.get::<Adapter<D>>() };
+    let work = async move {
+        let tokens = adapter.driver()?.upload_list(&Call::from(call), older_than_ms).await?;
+        Ok(tokens.iter().map(|token| token.as_bytes().into()).collect())
+    };
+    Guard::new("upload_list", work).into_ffi()
+}
+
+struct UploadAdapter<U> {
+    upload: Contained<U>,
+    /// How it ended.
+    ended: Option<&'static str>,
+    closed: Arc<AtomicBool>,
+}
+
+impl<U: Upload> UploadAdapter<U> {
+    fn upload(&mut self) -> Result<&mut U, DriverError> {
+        open_or_closed(&self.closed)?;
+        match self.ended {
+            Some(how) => Err(DriverError::new(ErrorClass::InvalidState, format!("the upload was {how}"))),
+            None => Ok(self.upload.get_mut()),
+        }
+    }
+}
+
+impl<U: Upload> AbiUpload for UploadAdapter<U> {
+    fn write<'a>(&'a mut self, call: AbiCall, bytes: DrvBytes) -> AbiFuture<'a, u64> {
+        let work = async move {
+            let upload = self.upload()?;
+            upload.write(&Call::from(call), bytes.into_bytes()).await?;
+            Ok(upload.offset())
+        };
+        Guard::new("write", work).into_ffi()
+    }
+
+    fn suspend<'a>(&'a mut self, call: AbiCall) -> AbiFuture<'a, RVec<u8>> {
+        let work = async move { Ok(self.upload()?.suspend(&Call::from(call)).await?.as_bytes().into()) };
+        Guard::new("suspend", work).into_ffi()
+    }
+
+    fn commit<'a>(&'a mut self, call: AbiCall, destination: RStr<'a>, size: u64) -> AbiFuture<'a, AbiInfo> {
+        let work = async move {
+            let upload = self.upload()?;
+            let offset = upload.offset();
+            if offset != size {
+                return Err(DriverError::new(ErrorClass::Corrupt, format!("the upload has {offset} bytes, the commit expects {size}")));
+            }
+            let info = upload.commit(&Call::from(call), Key::parse(destination.into())?, size).await?;
+            self.ended = Some("committed");
+            Ok(info.into())
+        };
+        Guard::new("commit", work).into_ffi()
+    }
+
+    fn abort<'a>(&'a mut self, call: AbiCall) -> AbiFuture<'a, ()> {
+        let work = async move {
+            self.upload()?.abort(&Call::from(call)).await?;
+            self.ended = Some("aborted");
+            Ok(())
+        };
+        Guard::new("abort", work).into_ffi()
+    }
+}
+
+struct ReaderAdapter {
+    /// `None` after the end or after a panic.
+    stream: Option<Contained<ByteStream>>,
+    closed: Arc<AtomicBool>,
+}
+
+impl AbiReader for ReaderAdapter {
+    fn poll_next<'a>(&'a mut self, context: &'a mut FfiContext<'_>) -> FfiPoll<Answer<ROption<DrvBytes>>> {
+        let polled = contain("poll_next", || {
+            open_or_closed(&self.closed)?;
+            let Some(stream) = self.stream.as_mut() else { return Ok(FfiPoll::Ready(ROption::RNone)) };
+            match context.with_context(|context| stream.get_mut().as_mut().poll_next(context)) {
+                std::task::Poll::Pending => Ok(FfiPoll::Pending),
+                std::task::Poll::Ready(None) => Ok(FfiPoll::Ready(ROption::RNone)),
+                std::task::Poll::Ready(Some(chunk)) => Ok(FfiPoll::Ready(ROption::RSome(DrvBytes::new(chunk?)))),
+            }
+        });
+        match polled {
+            Ok(FfiPoll::Pending) => FfiPoll::Pending,
+            Ok(FfiPoll::Ready(chunk)) => {
+                if chunk.is_none() {
+                    self.stream = None;
+                }
+                FfiPoll::Ready(ROk(chunk))
+            }
+            Ok(FfiPoll::Panicked) => FfiPoll::Panicked,
+            Err(error) => {
+                self.stream = None;
+                FfiPoll::Ready(abi_stable::std_types::RResult::RErr(error.into()))
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The host's side: a driver instance behind the tables, as an ordinary [`Driver`]. Loader and layering drivers use it.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use abi_stable::std_types::ROption;
+use async_ffi::{ContextExt, FfiPoll};
+use futures_core::Stream;
+
+use super::DrvBytes;
+use super::extension::Extension;
+use super::guard::panic_text;
+use super::services::{HostExtensions, host_object};
+use super::tables::*;
+use super::values::*;
+use crate::{
+    ByteRange, Bytes, Call, Capabilities, Capability, Condition, Driver, DriverError, ErrorClass, FileRegion, HostServices, Key, ListPage,
+    ListRequest, Method, ObjectInfo, Prefix, Read, ReadBody, Upload, UploadToken,
+};
+
+/// The driver that a layering driver stacks on.
+pub type LowerDriver = ForeignDriver;
+
+/// A driver instance on the other side of the boundary.
+pub struct ForeignDriver {
+    object: DriverObject,
+    origin: Arc<str>,
+    capabilities: Capabilities,
+    delete_prefix: Option<DeletePrefixTable>,
+    copy: Option<CopyTable>,
+    presign: Option<PresignTable>,
+    upload_list: Option<UploadListTable>,
+}
+
+impl ForeignDriver {
+    /// Opens an instance. `origin` is put before the messages of its errors: driver and instance name.
+    ///
+    /// # Errors
+    /// What the driver answers.
+    pub async fn open(
+        root: RootRef,
+        settings: &serde_json::Value,
+        (instance, origin): (&str, &str),
+        capabilities: Capabilities,
+        services: Arc<dyn HostServices>,
+        extensions: HostExtensions,
+    ) -> Result<Self, DriverError> {
+        let host = host_object(services, extensions);
+        let opened = root.open()(settings.to_string().into(), instance.into(), host, ROption::RNone);
+        let object = answered(opened).await.map_err(|error| error.from_instance(origin))?;
+        Ok(Self::adopt(object, capabilities, origin))
+    }
+
+    /// Wraps an instance; its extension tables are asked for once, here.
+    pub(crate) fn adopt(object: DriverObject, capabilities: Capabilities, origin: &str) -> Self {
+        let (delete_prefix, copy) = (table(&object, capabilities, Capability::DeletePrefix), table(&object, capabilities, Capability::Copy));
+        let (presign, upload_list) = (table(&object, capabilities, Capability::Presign), table(&object, capabilities, Capability::UploadList));
+        Self { object, origin: origin.into(), capabilities, delete_prefix, copy, presign, upload_list }
+    }
+
+    /// The capabilities that the driver declared.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    /// Driver and instance, as errors name them.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// An extension table of the instance, if it has one of that name and layout. A host does without it otherwise.
+    pub fn extension<M>(&self, name: &str) -> Option<M>
+    where
+        M: abi_stable::prefix_type::PrefixRefTrait + abi_stable::StableAbi,
+    {
+        self.object.extension(name.into()).into_option().and_then(|extension: Extension| extension.cast::<M>().ok())
+    }
+
+    fn named(&self) -> impl FnOnce(DriverError) -> DriverError + '_ {
+        |error| error.from_instance(&self.origin)
+    }
+
+    fn upload(&self, start: AbiUploadStart) -> ForeignUpload {
+        ForeignUpload { object: start.upload, offset: start.offset, origin: self.origin.clone() }
+    }
+}
+
+fn table<M>(object: &DriverObject, capabilities: Capabilities, capability: Capability) -> Option<M>
+where
+    M: abi_stable::prefix_type::PrefixRefTrait + abi_stable::StableAbi,
+{
+    let name = capability.extension().filter(|_| capabilities.has(capability))?;
+    object.extension(name.into()).into_option().and_then(|extension: Extension| extension.cast::<M>().ok())
+}
+
+/// Waits for a call. A driver made without our side may still let a panic through, which async-ffi turns into one of ours: caught here.
+async fn answered<T>(future: AbiFuture<'_, T>) -> Result<T, DriverError> {
+    Caught(future).await.into_result().map_err(DriverError::from)
+}
+
+struct Caught<F>(F);
+
+impl<T> Future for Caught<AbiFuture<'_, T>> {
+    type Output = Answer<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(context)));
+        polled.unwrap_or_else(|panic| Poll::Ready(abi_stable::std_types::RResult::RErr(DriverError::panicked("poll", &panic_text(panic)).into())))
+    }
+}
+
+impl Driver for ForeignDriver {
+    type Upload = ForeignUpload;
+
+    async fn stat(&self, call: &Call, key: &Key) -> Result<ObjectInfo, DriverError> {
+        answered(self.object.stat(call.into(), key.as_str().into())).await.map(Into::into).map_err(self.named())
+    }
+
+    async fn read(&self, call: &Call, key: &Key, range: ByteRange) -> Result<Read, DriverError> {
+        let answer = answered(self.object.read(call.into(), key.as_str().into(), range.offset, range.length.into())).await;
+        answer.and_then(|answer| body(answer, &self.origin)).map_err(self.named())
+    }
+
+    async fn put(&self, call: &Call, key: &Key, bytes: Bytes, condition: Condition) -> Result<ObjectInfo, DriverError> {
+        let answer = self.object.put(call.into(), key.as_str().into(), DrvBytes::new(bytes), condition::number(condition));
+        answered(answer).await.map(Into::into).map_err(self.named())
+    }
+
+    async fn list(&self, call: &Call, request: &ListRequest<'_>) -> Result<ListPage, DriverError> {
+        let options = AbiListOptions { limit: request.limit, recursive: u32::from(request.recursive), reserved: [0; 2] };
+        let start_after = request.start_after.map(Into::into).into();
+        let page = answered(self.object.list(call.into(), request.prefix.as_str().into(), start_after, options)).await.map_err(self.named())?;
+        let entries = page.entries.into_iter().map(TryInto::try_into).collect::<Result<_, _>>().map_err(self.named())?;
+        Ok(ListPage { entries, more: page.more != 0 })
+    }
+
+    async fn delete(&self, call: &Call, key: &Key) -> Result<(), DriverError> {
+        answered(self.object.delete(call.into(), key.as_str().into())).await.map_err(self.named())
+    }
+
+    async fn upload_begin(&self, call: &Call, destination: Option<&Key>) -> Result<ForeignUpload, DriverError> {
+        let destination = destination.map(|key| key.as_str().into()).into();
+        let start = answered(self.object.upload_begin(call.into(), destination)).await.map_err(self.named())?;
+        Ok(self.upload(start))
+    }
+
+    async fn upload_resume(&self, call: &Call, token: &UploadToken) -> Result<ForeignUpload, DriverError> {
+        let start = answered(self.object.upload_resume(call.into(), token.as_bytes().into())).await.map_err(self.named())?;
+        Ok(self.upload(start))
+    }
+
+    async fn health(&self, call: &Call) -> Result<(), DriverError> {
+        answered(self.object.health(call.into())).await.map_err(self.named())
+    }
+
+    async fn close(&self, call: &Call) -> Result<(), DriverError> {
+        answered(self.object.close(call.into())).await.map_err(self.named())
+    }
+
+    async fn delete_prefix(&self, call: &Call, prefix: &Prefix) -> Result<(), DriverError> {
+        let table = self.delete_prefix.ok_or_else(|| DriverError::unsupported("delete_prefix")).map_err(self.named())?;
+        // SAFETY: the table came from `self.object`, and so does the instance.
+        let answer = unsafe { table.delete_prefix()(self.object.instance(), call.into(), prefix.as_str().into()) };
+        answered(answer).await.map_err(self.named())
+    }
+
+    async fn copy(&self, call: &Call, from: &Key, to: &Key) -> Result<ObjectInfo, DriverError> {
+        let table = self.copy.ok_or_else(|| DriverError::unsupported("copy")).map_err(self.named())?;
+        // SAFETY: as in `delete_prefix`.
+        let answer = unsafe { table.copy()(self.object.instance(), call.into(), from.as_str().into(), to.as_str().into()) };
+        answered(answer).await.map(Into::into).map_err(self.named())
+    }
+
+    async fn presign(&self, call: &Call, key: &Key, method: Method, expires_ms: u64) -> Result<String, DriverError> {
+        let table = self.presign.ok_or_else(|| DriverError::unsupported("presign")).map_err(self.named())?;
+        let method = method::number(method);
+        // SAFETY: as in `delete_prefix`.
+        let answer = unsafe { table.presign()(self.object.instance(), call.into(), key.as_str().into(), method, expires_ms) };
+        answered(answer).await.map(Into::into).map_err(self.named())
+    }
+
+    async fn upload_list(&self, call: &Call, older_than_ms: u64) -> Result<Vec<UploadToken>, DriverError> {
+        let table = self.upload_list.ok_or_else(|| DriverError::unsupported("upload_list")).map_err(self.named())?;
+        // SAFETY: as in `delete_prefix`.
+        let answer = unsafe { table.upload_list()(self.object.instance(), call.into(), older_than_ms) };
+        let tokens = answered(answer).await.map_err(self.named())?;
+        tokens.iter().map(|bytes| token(bytes)).collect::<Result<_, _>>().map_err(self.named())
+    }
+}
+
+/// The one body that the answer's kind names.
+fn body(mut answer: AbiRead, origin: &Arc<str>) -> Result<Read, DriverError> {
+    let body = match answer.kind {
+        read_kind::BYTES => ReadBody::Bytes(std::mem::replace(&mut answer.bytes, DrvBytes::empty()).into_bytes()),
+        read_kind::STREAM => match answer.stream.take() {
+            ROption::RSome(reader) => ReadBody::Stream(Box::pin(ForeignStream { reader: Some(reader), origin: origin.clone() })),
+            ROption::RNone => return Err(DriverError::new(ErrorClass::Broken, "the driver answered a read with a stream but gave none")),
+        },
+        read_kind::FILE => match answer.file.take() {
+            Some(file) => ReadBody::File(FileRegion { file, offset: answer.offset, length: answer.length }),
+            None => return Err(DriverError::new(ErrorClass::Broken, "the driver answered a read with a file but gave none")),
+        },
+        other => return Err(DriverError::new(ErrorClass::Broken, format!("the driver answered a read with a body of unknown kind {other}"))),
+    };
+    Ok(Read { info: answer.info.into(), body })
+}
+
+/// A body on the other side of the boundary.
+struct ForeignStream {
+    /// `None` after the end.
+    reader: Option<ReaderObject>,
+    origin: Arc<str>,
+}
+
+// The object is a pointer; nothing is pinned inside this struct.
+impl Unpin for ForeignStream {}
+
+impl Stream for ForeignStream {
+    type Item = Result<Bytes, DriverError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        let Some(reader) = this.reader.as_mut() else { return Poll::Ready(None) };
+        let polled = context.with_ffi_context(|context| reader.poll_next(context));
+        let item = match polled {
+            FfiPoll::Pending => return Poll::Pending,
+            FfiPoll::Panicked => Some(Err(DriverError::panicked("poll_next", "(no text)"))),
+            FfiPoll::Ready(answer) => match answer.into_result() {
+                Ok(chunk) => chunk.into_option().map(|bytes| Ok(bytes.into_bytes())),
+                Err(error) => Some(Err(error.into())),
+            },
+        };
+        if !matches!(item, Some(Ok(_))) {
+            this.reader = None;
+        }
+        Poll::Ready(item.map(|item| item.map_err(|error| error.from_instance(&this.origin))))
+    }
+}
+
+/// An upload on the other side of the boundary.
+pub struct ForeignUpload {
+    object: UploadObject,
+    offset: u64,
+    origin: Arc<str>,
+}
+
+impl Upload for ForeignUpload {
+    fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    async fn write(&mut self, call: &Call, bytes: Bytes) -> Result<(), DriverError> {
+        let written = answered(self.object.write(call.into(), DrvBytes::new(bytes))).await;
+        self.offset = written.map_err(|error| error.from_instance(&self.origin))?;
+        Ok(())
+    }
+
+    async fn suspend(&mut self, call: &Call) -> Result<UploadToken, DriverError> {
+        let bytes = answered(self.object.suspend(call.into())).await;
+        bytes.and_then(|bytes| token(&bytes)).map_err(|error| error.from_instance(&self.origin))
+    }
+
+    async fn commit(&mut self, call: &Call, destination: &Key, size: u64) -> Result<ObjectInfo, DriverError> {
+        let info = answered(self.object.commit(call.into(), destination.as_str().into(), size)).await;
+        info.map(Into::into).map_err(|error| error.from_instance(&self.origin))
+    }
+
+    async fn abort(&mut self, call: &Call) -> Result<(), DriverError> {
+        answered(self.object.abort(call.into())).await.map_err(|error| error.from_instance(&self.origin))
+    }
+}
