@@ -39,7 +39,8 @@ impl DrvBytes {
         let owner = Box::into_raw(Box::new(bytes));
         // SAFETY: `owner` was just made by `Box::into_raw` and is valid. The pointer to the data is taken after that call, because a
         // `Bytes` moved into the box later would invalidate it under the aliasing rules.
-        let (ptr, len) = unsafe { ((*owner).as_ptr(), (*owner).len()) };
+        let slice = unsafe { (*owner).as_ref() };
+        let (ptr, len) = (slice.as_ptr(), slice.len());
         Self { ptr, len, owner: owner.cast(), release: Some(release_bytes) }
     }
 

@@ -189,6 +189,14 @@ impl Property {
         }
     }
 
+    /// The unit, if it is an integer that has one.
+    pub fn unit(&self) -> Option<Unit> {
+        match self.kind {
+            Kind::Integer { unit, .. } => unit,
+            _ => None,
+        }
+    }
+
     /// The range in words, `4KiB to 1MiB` or `at least 1`, if there is one.
     pub fn range(&self) -> Option<String> {
         match self.kind {

@@ -1,0 +1,64 @@
+//! `blobs/<digest>`: HEAD, GET with ranges, DELETE.
+
+use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG};
+use http::{HeaderValue, Response, StatusCode};
+use longshore_loader::api::ByteRange as DriverRange;
+
+use super::{Answer, Api, ApiError, Body, Request, empty};
+use crate::oci::headers::{DOCKER_CONTENT_DIGEST, digest_value, etag};
+use crate::oci::range::{satisfied, unsatisfied};
+use crate::oci::{ByteRange, Digest, ErrorCode, ProtocolError, RepositoryName, conditional, media_type};
+
+/// Content never changes under its digest.
+const FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+impl Api {
+    /// Source: distribution specification, "Pulling blobs".
+    pub(super) async fn blob(&self, request: &Request<'_>, name: &RepositoryName, digest: &Digest) -> Answer {
+        let repository = self.repository(request, name)?;
+        let blob = repository.blob(digest).await?;
+        let headers = &request.parts.headers;
+        if conditional::if_none_match(headers, digest) {
+            return Ok(described(empty(StatusCode::NOT_MODIFIED), digest));
+        }
+        let range = if request.is_head() { ByteRange::Whole } else { ByteRange::requested(headers, digest, blob.size) };
+        let (offset, length) = match range {
+            ByteRange::Whole => (0, blob.size),
+            ByteRange::Part { first, last } => (first, last - first + 1),
+            ByteRange::Unsatisfiable => return Err(outside(blob.size)),
+        };
+        let body = match request.is_head() {
+            true => Body::Empty,
+            false => Body::Blob(repository.read_blob(&blob, DriverRange::new(offset, length)).await?, length),
+        };
+        let mut answer = described(Response::new(body), digest);
+        if let ByteRange::Part { first, last } = range {
+            *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+            answer.headers_mut().insert(CONTENT_RANGE, satisfied(first, last, blob.size));
+        }
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type::OCTET_STREAM));
+        answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        Ok(answer)
+    }
+
+    /// Source: distribution specification, "Deleting Blobs".
+    pub(super) async fn delete_blob(&self, request: &Request<'_>, name: &RepositoryName, digest: &Digest) -> Answer {
+        self.check_delete()?;
+        self.repository(request, name)?.delete_blob(digest).await?;
+        Ok(empty(StatusCode::ACCEPTED))
+    }
+}
+
+fn described(mut answer: Response<Body>, digest: &Digest) -> Response<Body> {
+    let headers = answer.headers_mut();
+    headers.insert(DOCKER_CONTENT_DIGEST, digest_value(digest));
+    headers.insert(ETAG, etag(digest));
+    headers.insert(CACHE_CONTROL, FOR_A_YEAR);
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    answer
+}
+
+fn outside(size: u64) -> ApiError {
+    let message = format!("the range lies outside of the blob, which has {size} bytes");
+    ApiError::from(ProtocolError::new(ErrorCode::RangeInvalid, message)).with_header(CONTENT_RANGE, unsatisfied(size))
+}

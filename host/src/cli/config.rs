@@ -1,0 +1,21 @@
+//! `longshore config`: check and show.
+
+use std::path::Path;
+
+use super::{Exit, faulty, print, storages};
+use crate::config::Config;
+
+pub(super) fn check(config: &Config, path: &Path) -> Result<(), Exit> {
+    let ready = storages::check(config).map_err(|faults| faulty(&faults))?;
+    let names: Vec<&str> = ready.iter().map(|one| one.name.as_str()).collect();
+    print(&format!("{} is good: {} ({})\n", path.display(), plural(names.len()), names.join(", ")))
+}
+
+fn plural(storages: usize) -> String {
+    if storages == 1 { "1 storage".into() } else { format!("{storages} storages") }
+}
+
+pub(super) fn show(config: &Config, json: bool) -> Result<(), Exit> {
+    let shown = config.show(&storages::schemas(config)).map_err(|faults| faulty(&faults))?;
+    print(&if json { format!("{:#}\n", shown.to_json()) } else { shown.to_toml() })
+}

@@ -1,0 +1,40 @@
+//! Exit codes that mean something.
+
+use std::process::{ExitCode, Termination};
+
+/// How a command ended. 1 is left to crashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0
+    Done,
+    /// 2: the command line is wrong.
+    Usage,
+    /// 3: the configuration has faults.
+    Config,
+    /// 4: a driver's file was refused, or the driver could not be opened.
+    Driver,
+    /// 5: the address cannot be served.
+    Listen,
+    /// 6: requests were cut off at shutdown.
+    CutOff,
+    /// 7: the output cannot be written.
+    Output,
+}
+
+pub(super) const HELP: &str = "\
+Exit codes: 0 done · 2 wrong command line · 3 faults in the configuration · 4 a driver was refused or cannot be opened
+            5 the address cannot be served · 6 requests were cut off at shutdown · 7 the output cannot be written";
+
+impl Termination for Exit {
+    fn report(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Done => 0,
+            Self::Usage => 2,
+            Self::Config => 3,
+            Self::Driver => 4,
+            Self::Listen => 5,
+            Self::CutOff => 6,
+            Self::Output => 7,
+        })
+    }
+}

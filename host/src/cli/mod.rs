@@ -1,0 +1,154 @@
+//! The command line: `serve`, `config`, `driver`, `completion`.
+
+mod config;
+mod driver;
+mod exit;
+mod serve;
+mod storages;
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub use exit::Exit;
+
+use crate::config::{Config, Faults, variables};
+
+/// A container registry whose storage is a plug-in.
+///
+/// Name a driver's file in registry.toml, run `longshore serve`, and push with docker, podman, skopeo or any other client.
+#[derive(Debug, Parser)]
+#[command(name = "longshore", version, max_term_width = 100, after_help = exit::HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the registry until SIGTERM or SIGINT
+    ///
+    /// Requests under way may end after the signal (server.drain_secs); then the drivers are closed.
+    #[command(after_help = "Example: longshore serve --config /etc/longshore/registry.toml")]
+    Serve {
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Check a configuration, or show what takes effect
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// List and inspect driver files, without running them
+    #[command(subcommand)]
+    Driver(DriverCommand),
+    /// Print a completion script for a shell
+    ///
+    /// For example: longshore completion bash > /etc/bash_completion.d/longshore
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Report every mistake of the file at once, with its line, without starting anything
+    Check {
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Print the values that take effect and where each comes from; secrets are hidden
+    Show {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum DriverCommand {
+    /// List the driver files in the configured folders
+    List {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Folders to look in instead of those of the configuration.
+        #[arg(long = "path", id = "folder", value_name = "FOLDER")]
+        path: Vec<PathBuf>,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print everything that a driver file says of itself and needs
+    Inspect {
+        /// The driver's file.
+        file: PathBuf,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigFile {
+    /// The configuration; variables such as LONGSHORE_SERVER__LISTEN stand above it.
+    #[arg(long = "config", id = "config", value_name = "FILE", default_value = "registry.toml")]
+    path: PathBuf,
+}
+
+impl ConfigFile {
+    fn load(&self) -> Result<Config, Exit> {
+        Config::load(&self.path, variables()).map_err(|faults| faulty(&faults))
+    }
+}
+
+/// Runs the command line of this process.
+pub fn run() -> Exit {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // To standard output for --help, to standard error for mistakes; if neither can be written, nobody can be told.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    let done = match arguments.command {
+        Command::Serve { file } => file.load().and_then(|config| serve::serve(&config)),
+        Command::Config(ConfigCommand::Check { file }) => file.load().and_then(|config| config::check(&config, &file.path)),
+        Command::Config(ConfigCommand::Show { file, json }) => file.load().and_then(|config| config::show(&config, json)),
+        Command::Driver(DriverCommand::List { file, path, json }) => {
+            let folders = if path.is_empty() { file.load().map(|config| config.drivers.path) } else { Ok(path) };
+            folders.and_then(|folders| driver::list(&folders, json))
+        }
+        Command::Driver(DriverCommand::Inspect { file, json }) => driver::inspect(&file, json),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "longshore", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    done.err().unwrap_or(Exit::Done)
+}
+
+/// Reports the faults of a configuration.
+fn faulty(faults: &Faults) -> Exit {
+    say(&faults.render(std::io::stderr().is_terminal()));
+    Exit::Config
+}
+
+/// A line for people, on standard error.
+fn say(text: &str) {
+    // If standard error is closed, nobody can be told.
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+}
+
+/// The output of a command, on standard output. A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> Result<(), Exit> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            say(&format!("cannot write to standard output: {error}"));
+            Err(Exit::Output)
+        }
+        _ => Ok(()),
+    }
+}

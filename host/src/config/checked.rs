@@ -1,0 +1,373 @@
+//! Reading the tree key by key: each read checks type and range, notes the value that takes effect, and goes on with the default after a
+//! fault, so that one run finds them all. What nobody read is unknown.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use longshore_loader::api::schema::{Unit, nearest};
+use serde_json::Value as Json;
+
+use super::document::{Document, Span};
+use super::environment::{VARIABLE_PREFIX, variable_of};
+use super::fault::{Fault, Faults};
+use super::written::{Entry, Node, Origin, Table, Value};
+
+/// A value that takes effect.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub(super) path: Vec<String>,
+    /// Never a secret.
+    pub(super) value: Json,
+    pub(super) unit: Option<Unit>,
+    pub(super) origin: Origin,
+}
+
+/// What one run over a tree finds.
+#[derive(Default)]
+pub(super) struct Checker {
+    faults: Vec<Found>,
+    rows: Vec<Row>,
+    /// Variables that name no key.
+    strays: Vec<String>,
+    /// Texts that are known to be no secrets.
+    revealed: Vec<Span>,
+}
+
+/// A fault whose place is not drawn yet: that waits until it is known which texts of its line may be shown.
+struct Found {
+    origin: Origin,
+    message: String,
+    hint: Option<String>,
+}
+
+/// A table that is being read.
+pub(super) struct Section<'c> {
+    checker: &'c mut Checker,
+    path: Vec<String>,
+    table: Table,
+    taken: Vec<&'static str>,
+    /// Where the table itself stands.
+    at: Origin,
+}
+
+/// Why a value is not accepted.
+pub(super) struct Refusal {
+    rule: String,
+    near: Option<String>,
+}
+
+impl Refusal {
+    pub(super) fn near(rule: String, near: Option<&str>) -> Self {
+        Self {
+            rule,
+            near: near.map(str::to_owned),
+        }
+    }
+}
+
+impl<T: Into<String>> From<T> for Refusal {
+    fn from(rule: T) -> Self {
+        Self {
+            rule: rule.into(),
+            near: None,
+        }
+    }
+}
+
+impl Checker {
+    /// Takes the sections out of the whole tree.
+    pub(super) fn top<const N: usize>(&mut self, tree: Table, sections: [&'static str; N]) -> [Option<Entry>; N] {
+        let mut top = Section {
+            checker: self,
+            path: Vec::new(),
+            table: tree,
+            taken: Vec::new(),
+            at: Origin::Default,
+        };
+        let entries = sections.map(|section| top.take(section));
+        top.finish();
+        entries
+    }
+
+    /// Opens a table, an empty one if it is absent or no table.
+    pub(super) fn section(&mut self, path: &[&str], entry: Option<Entry>) -> Section<'_> {
+        let path: Vec<_> = path.iter().map(|step| (*step).to_owned()).collect();
+        let (table, at) = match entry.map(|entry| entry.node) {
+            None => (Table::new(), Origin::Default),
+            Some(Node {
+                value: Value::Table(table),
+                origin,
+            }) => (table, origin),
+            Some(other) => {
+                self.not_a_table(&path.join("."), &other);
+                (Table::new(), other.origin)
+            }
+        };
+        Section {
+            checker: self,
+            path,
+            table,
+            taken: Vec::new(),
+            at,
+        }
+    }
+
+    fn not_a_table(&mut self, name: &str, found: &Node) {
+        let message = format!("{name} is {}, must be a table [{name}]", found.kind());
+        let hint = match &found.origin {
+            Origin::Environment(variable) => Some(format!("one key of it is set as {variable}__KEY")),
+            _ => None,
+        };
+        self.faults.push(Found {
+            origin: found.origin.clone(),
+            message,
+            hint,
+        });
+    }
+
+    pub(super) fn fault(&mut self, origin: &Origin, message: impl Into<String>) {
+        self.faults.push(Found {
+            origin: origin.clone(),
+            message: message.into(),
+            hint: None,
+        });
+    }
+
+    fn misnamed(&mut self, origin: &Origin, message: String, near: Option<&str>) {
+        let hint = near.map(|name| format!("did you mean {name:?}?"));
+        self.faults.push(Found {
+            origin: origin.clone(),
+            message,
+            hint,
+        });
+    }
+
+    /// The faults at their places, unknown variables among them, and the values that take effect.
+    pub(super) fn finish(mut self, document: &mut Document) -> (Faults, Vec<Row>) {
+        self.name_strays();
+        document.reveal(&self.revealed);
+        let fault = |found: Found| Fault {
+            place: found.origin.place(document, &[]),
+            message: found.message,
+            hint: found.hint,
+        };
+        (self.faults.into_iter().map(fault).collect(), self.rows)
+    }
+
+    fn name_strays(&mut self) {
+        // The prefix is common to all variables and would make everything look near.
+        let known: Vec<_> = self
+            .rows
+            .iter()
+            .map(|row| variable_of(&row.path).split_off(VARIABLE_PREFIX.len()))
+            .collect();
+        for stray in std::mem::take(&mut self.strays) {
+            let near = nearest(&stray[VARIABLE_PREFIX.len()..], known.iter().map(String::as_str));
+            let near = near.map(|tail| format!("{VARIABLE_PREFIX}{tail}"));
+            self.misnamed(
+                &Origin::Environment(stray),
+                "names no key of the configuration".to_owned(),
+                near.as_deref(),
+            );
+        }
+    }
+}
+
+impl Section<'_> {
+    /// Where the table itself stands.
+    pub(super) fn at(&self) -> &Origin {
+        &self.at
+    }
+
+    pub(super) fn fault(&mut self, origin: &Origin, message: impl Into<String>) {
+        self.checker.fault(origin, message);
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Takes a key out of the table, whatever its value.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Entry> {
+        self.taken.push(key);
+        self.table.remove(key)
+    }
+
+    /// Notes the value that takes effect.
+    pub(super) fn note(&mut self, key: &str, value: impl Into<Json>, unit: Option<Unit>, origin: Origin) {
+        let path = self.path.iter().cloned().chain([key.to_owned()]).collect();
+        self.checker.rows.push(Row {
+            path,
+            value: value.into(),
+            unit,
+            origin,
+        });
+    }
+
+    /// Reads a key with `parse`, whose refusal ends the sentence; `None` if it is absent or refused.
+    pub(super) fn read<T>(&mut self, key: &'static str, parse: impl FnOnce(&Node) -> Result<T, Refusal>) -> Option<(T, Origin)> {
+        let node = self.take(key)?.node;
+        self.reveal(&node);
+        match parse(&node) {
+            Ok(value) => Some((value, node.origin)),
+            Err(Refusal { rule, near }) => {
+                self.checker
+                    .misnamed(&node.origin, format!("{key} is {}, {rule}", node.found()), near.as_deref());
+                None
+            }
+        }
+    }
+
+    /// A number without a unit.
+    pub(super) fn count(&mut self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
+        self.number(key, None, default, range)
+    }
+
+    /// A size in bytes.
+    pub(super) fn bytes(&mut self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
+        self.number(key, Some(Unit::Bytes), default, range)
+    }
+
+    /// A duration in seconds.
+    pub(super) fn seconds(&mut self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> Duration {
+        Duration::from_secs(self.number(key, Some(Unit::Seconds), default, range))
+    }
+
+    fn number(&mut self, key: &'static str, unit: Option<Unit>, default: u64, range: RangeInclusive<u64>) -> u64 {
+        let words = |number: &u64| unit.map_or_else(|| number.to_string(), |unit| unit.words(*number));
+        let parse = |node: &Node| {
+            let number = node.as_integer(unit).ok_or(unit.map_or("must be a whole number", Unit::rule))?;
+            let within = u64::try_from(number).ok().filter(|number| range.contains(number));
+            within.ok_or_else(|| format!("must be {} to {}", words(range.start()), words(range.end())).into())
+        };
+        let (number, origin) = self.read(key, parse).unwrap_or((default, Origin::Default));
+        self.note(key, number, unit, origin);
+        number
+    }
+
+    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
+        let parse = |node: &Node| node.as_flag().ok_or_else(|| "must be true or false".into());
+        let (flag, origin) = self.read(key, parse).unwrap_or((default, Origin::Default));
+        self.note(key, flag, None, origin);
+        flag
+    }
+
+    /// One of the names in `choices`; the first is the default.
+    pub(super) fn choice<T: Copy, const N: usize>(&mut self, key: &'static str, choices: [(&'static str, T); N]) -> T {
+        const { assert!(N > 0, "a choice needs a default") };
+        let names = choices.map(|(name, _)| name);
+        let parse = |node: &Node| {
+            let found = node.as_text().unwrap_or_default();
+            choices.iter().find(|(name, _)| *name == found).copied().ok_or_else(|| Refusal {
+                rule: format!("must be one of {}", names.join(", ")),
+                near: nearest(found, names).map(str::to_owned),
+            })
+        };
+        let ((name, choice), origin) = self.read(key, parse).unwrap_or((choices[0], Origin::Default));
+        self.note(key, name, None, origin);
+        choice
+    }
+
+    pub(super) fn address(&mut self, key: &'static str, default: SocketAddr) -> SocketAddr {
+        let parse = |node: &Node| {
+            let address = node.as_text().and_then(|text| text.parse().ok());
+            address.ok_or_else(|| r#"must be an IP address and a port like "127.0.0.1:5000" or "[::]:5000""#.into())
+        };
+        let (address, origin) = self.read(key, parse).unwrap_or((default, Origin::Default));
+        self.note(key, address.to_string(), None, origin);
+        address
+    }
+
+    /// A list of texts, none of them empty.
+    pub(super) fn texts(&mut self, key: &'static str, default: Vec<String>) -> Vec<String> {
+        let parse = |node: &Node| {
+            let Value::List(list) = &node.value else {
+                return Err("must be a list of texts".into());
+            };
+            let texts = list
+                .iter()
+                .map(|node| node.as_text().filter(|text| !text.is_empty()).map(str::to_owned));
+            texts
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(|| "must be a list of texts, none of them empty".into())
+        };
+        let (texts, origin) = self.read(key, parse).unwrap_or((default, Origin::Default));
+        self.note(key, texts.clone(), None, origin);
+        texts
+    }
+
+    /// A list whose elements the caller reads one by one.
+    pub(super) fn list(&mut self, key: &'static str, rule: &str) -> (Vec<Node>, Origin) {
+        match self.take(key).map(|entry| entry.node) {
+            None => (Vec::new(), Origin::Default),
+            Some(Node {
+                value: Value::List(list),
+                origin,
+            }) => (list, origin),
+            Some(other) => {
+                // The value is not quoted: it may be a secret.
+                self.fault(&other.origin, format!("{key} {rule}"));
+                (Vec::new(), other.origin)
+            }
+        }
+    }
+
+    /// Lets the texts of a value be shown: they are no secrets.
+    pub(super) fn reveal(&mut self, node: &Node) {
+        node.walk(&mut |node| self.checker.revealed.extend(node.text_span()));
+    }
+
+    /// Every key that is left, for a table whose keys are names.
+    pub(super) fn named(&mut self) -> Table {
+        std::mem::take(&mut self.table)
+    }
+
+    /// Ends the section: what is left in it is unknown.
+    pub(super) fn finish(mut self) {
+        for (key, entry) in std::mem::take(&mut self.table) {
+            let path: Vec<_> = self.path.iter().map(String::as_str).chain([key.as_str()]).collect();
+            let strays = strays(&variable_of(&path), &entry);
+            if strays.is_empty() {
+                self.unknown(&key, &entry);
+            }
+            self.checker.strays.extend(strays);
+        }
+    }
+
+    fn unknown(&mut self, key: &str, entry: &Entry) {
+        // A setting that was written one level too high may be a password.
+        if self.path.first().is_some_and(|first| first != "storage") {
+            self.checker.revealed.extend(entry.node.text_span());
+        }
+        let place = if self.path.is_empty() {
+            "at the top".to_owned()
+        } else {
+            format!("in [{}]", self.path.join("."))
+        };
+        let near = nearest(key, self.taken.iter().copied());
+        let known = if near.is_none() {
+            format!("; the keys are {}", self.taken.join(", "))
+        } else {
+            String::new()
+        };
+        self.checker
+            .misnamed(&entry.key, format!("unknown key {key:?} {place}{known}"), near);
+    }
+}
+
+/// The variables that made an unknown entry, if it was made by variables alone.
+fn strays(variable: &str, entry: &Entry) -> Vec<String> {
+    let mut strays: Vec<String> = Vec::new();
+    let below = |name: &str| {
+        name.strip_prefix(variable)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("__"))
+    };
+    if matches!(&entry.key, Origin::Environment(name) if below(name)) {
+        entry.node.walk(&mut |node| match &node.origin {
+            Origin::Environment(name) if !strays.contains(name) => strays.push(name.clone()),
+            _ => {}
+        });
+    }
+    strays
+}

@@ -1,0 +1,337 @@
+//! The configuration that takes effect, for `longshore config show`: each value with where it comes from, secrets hidden.
+
+use std::fmt::Write as _;
+
+use longshore_loader::api::schema::{Property, Schema, Unit};
+use serde_json::{Value as Json, json};
+
+use super::checked::Row;
+use super::document::Document;
+use super::fault::Faults;
+use super::settings::Resolved;
+use super::written::{Entry, Node, Origin, Value};
+
+/// What stands in place of a secret.
+const HIDDEN: &str = "(hidden)";
+
+/// Every value that takes effect, in the order of the file's sections.
+#[derive(Debug)]
+pub struct Shown(Vec<Line>);
+
+#[derive(Debug)]
+struct Line {
+    path: Vec<String>,
+    value: Json,
+    unit: Option<Unit>,
+    origin: &'static str,
+    /// The file's line, the variable, or where a secret is kept.
+    line: Option<usize>,
+    variable: Option<String>,
+    reference: Option<String>,
+}
+
+impl Shown {
+    pub(super) fn new(document: &Document, rows: &[Row]) -> Self {
+        Self(
+            rows.iter()
+                .map(|row| Line::new(document, row.path.clone(), row.value.clone(), row.unit, &row.origin))
+                .collect(),
+        )
+    }
+
+    /// Adds a storage's settings, checked and completed.
+    pub(super) fn add_settings(
+        &mut self,
+        document: &Document,
+        storage: &str,
+        schema: &Schema,
+        resolved: &Resolved<'_>,
+    ) -> Result<(), Faults> {
+        let mut leaves = Vec::new();
+        flatten(&mut Vec::new(), resolved.check()?, &mut leaves);
+        let line = |(path, value): (Vec<String>, Json)| {
+            let property = schema.property(&path);
+            let reference = resolved.reference(&path).map(str::to_owned);
+            let value = without_secrets(value, property, &mut path.clone(), resolved);
+            let origin = resolved.origin(&path).unwrap_or(&Origin::Default);
+            Line {
+                reference,
+                ..Line::new(document, full_path(storage, path), value, property.and_then(Property::unit), origin)
+            }
+        };
+        self.insert(storage, leaves.into_iter().map(line).collect());
+        Ok(())
+    }
+
+    /// Adds settings whose schema is not at hand: any of them may be a secret.
+    pub(super) fn add_unknown(&mut self, document: &Document, storage: &str, settings: &Node) {
+        let Value::Table(table) = &settings.value else { return };
+        let line = |(key, entry): (&String, &Entry)| {
+            Line::new(
+                document,
+                full_path(storage, vec![key.clone()]),
+                HIDDEN.into(),
+                None,
+                &entry.node.origin,
+            )
+        };
+        self.insert(storage, table.iter().map(line).collect());
+    }
+
+    /// Puts the settings' lines behind the storage's others.
+    fn insert(&mut self, storage: &str, lines: Vec<Line>) {
+        let last = self
+            .0
+            .iter()
+            .rposition(|line| line.path.starts_with(&["storage".to_owned(), storage.to_owned()]));
+        let position = last.map_or(self.0.len(), |last| last + 1);
+        self.0.splice(position..position, lines);
+    }
+
+    /// As a `registry.toml` with a comment on each line. Where nothing is hidden it means the same as the configuration shown.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        let mut section: &[String] = &[];
+        for line in &self.0 {
+            let (key, table) = line.section();
+            if table != section {
+                let gap = if text.is_empty() { "" } else { "\n" };
+                let _ = writeln!(text, "{gap}{}", header(table)); // writing to a string cannot fail
+                section = table;
+            }
+            let _ = writeln!(text, "{} = {}  # {}", dotted(key), toml(&line.value), line.comment());
+        }
+        text
+    }
+
+    /// As a JSON list of objects: `key` as a list of steps, `value`, `origin` (`default`, `file`, `environment`), and with it `line`,
+    /// `variable`, and `reference` for what is kept elsewhere.
+    pub fn to_json(&self) -> Json {
+        let object = |line: &Line| {
+            let all = json!({
+                "key": line.path, "value": line.value, "origin": line.origin,
+                "line": line.line, "variable": line.variable, "reference": line.reference,
+            });
+            let Json::Object(all) = all else { return all };
+            Json::Object(all.into_iter().filter(|(_, value)| !value.is_null()).collect())
+        };
+        self.0.iter().map(object).collect()
+    }
+}
+
+impl Line {
+    fn new(document: &Document, path: Vec<String>, value: Json, unit: Option<Unit>, origin: &Origin) -> Self {
+        let (origin, line, variable) = match origin {
+            Origin::Default => ("default", None, None),
+            Origin::File(span) => ("file", Some(document.line(span.start)), None),
+            Origin::Environment(name) => ("environment", None, Some(name.clone())),
+        };
+        Self {
+            path,
+            value,
+            unit,
+            origin,
+            line,
+            variable,
+            reference: None,
+        }
+    }
+
+    /// The key and the table that it stands in.
+    fn section(&self) -> (&[String], &[String]) {
+        let depth = match self.path[0].as_str() {
+            "storage" if self.path.get(2).is_some_and(|key| key == "settings") => 3,
+            "storage" | "route" => 2,
+            _ => 1,
+        };
+        let (table, key) = self.path.split_at(depth);
+        (key, table)
+    }
+
+    fn comment(&self) -> String {
+        let origin = match (self.line, &self.variable) {
+            (Some(line), _) => format!("from line {line}"),
+            (None, Some(variable)) => format!("from environment {variable}"),
+            (None, None) => "default".to_owned(),
+        };
+        let words = match (self.unit, self.value.as_u64()) {
+            (Some(unit), Some(number)) if unit.words(number) != number.to_string() => format!("{}, ", unit.words(number)),
+            _ => String::new(),
+        };
+        let reference = self
+            .reference
+            .as_ref()
+            .map_or_else(String::new, |reference| format!(", kept in {reference}"));
+        format!("{words}{origin}{reference}")
+    }
+}
+
+fn full_path(storage: &str, path: Vec<String>) -> Vec<String> {
+    ["storage", storage, "settings"]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(path)
+        .collect()
+}
+
+/// One entry a value; a list is a value.
+fn flatten(path: &mut Vec<String>, value: Json, leaves: &mut Vec<(Vec<String>, Json)>) {
+    match value {
+        Json::Object(map) if !map.is_empty() || path.is_empty() => {
+            for (key, value) in map {
+                path.push(key);
+                flatten(path, value, leaves);
+                path.pop();
+            }
+        }
+        leaf => leaves.push((path.clone(), leaf)),
+    }
+}
+
+fn without_secrets(value: Json, property: Option<&Property>, path: &mut Vec<String>, resolved: &Resolved<'_>) -> Json {
+    if property.is_some_and(|property| property.secret) || resolved.reference(path).is_some() {
+        return HIDDEN.into();
+    }
+    let mut below = |step: String, value| {
+        path.push(step);
+        let shown = without_secrets(
+            value,
+            property.and_then(|property| property.child(&path[path.len() - 1])),
+            path,
+            resolved,
+        );
+        path.pop();
+        shown
+    };
+    match value {
+        Json::Array(list) => list
+            .into_iter()
+            .enumerate()
+            .map(|(index, value)| below(index.to_string(), value))
+            .collect(),
+        Json::Object(map) => map.into_iter().map(|(key, value)| (key.clone(), below(key, value))).collect(),
+        leaf => leaf,
+    }
+}
+
+fn header(table: &[String]) -> String {
+    match table[0].as_str() {
+        "route" => "[[route]]".to_owned(),
+        _ => format!("[{}]", dotted(table)),
+    }
+}
+
+fn dotted(path: &[String]) -> String {
+    let is_bare = |key: &&String| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    path.iter()
+        .map(|key| if is_bare(&key) { key.clone() } else { toml_text(key) })
+        .collect::<Vec<_>>()
+        .join(".")
+}
+
+fn toml(value: &Json) -> String {
+    match value {
+        Json::String(text) => toml_text(text),
+        Json::Array(list) => format!("[{}]", list.iter().map(toml).collect::<Vec<_>>().join(", ")),
+        Json::Object(map) => {
+            let entries = map
+                .iter()
+                .map(|(key, value)| format!("{} = {}", dotted(std::slice::from_ref(key)), toml(value)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        }
+        number_or_flag => number_or_flag.to_string(),
+    }
+}
+
+/// JSON's escapes are TOML's, but for one character that TOML wants escaped.
+fn toml_text(text: &str) -> String {
+    Json::from(text).to_string().replace('\u{7f}', "\\u007F")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::Config;
+    use super::*;
+
+    fn config() -> Config {
+        let text = r#"
+server.drain_secs = "1m"
+drivers.path = ["/a b", "/c\"\u007f"]
+[storage.main]
+driver = "s3"
+settings = { token = { env = "TOKEN" }, retry = { "max tries" = 3 }, keys = [{ key = { env = "TOKEN" } }] }
+[[route]]
+repository = "**"
+storage = "main"
+"#;
+        let variables = [("TOKEN", "hunter2"), ("LONGSHORE_LOG__LEVEL", "debug")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Config::from_text("registry.toml", text, variables.into_iter()).unwrap()
+    }
+
+    fn schemas() -> BTreeMap<String, Schema> {
+        let schema = json!({ "properties": {
+            "token": { "type": "string", "x-secret": true },
+            "part": { "type": "integer", "x-unit": "bytes", "default": "8MiB" },
+            "retry": { "type": "object", "properties": { "max tries": { "type": "integer" } } },
+            "keys": { "type": "array", "items": { "type": "object", "properties": { "key": { "type": "string" } } } }
+        } });
+        BTreeMap::from([("main".to_owned(), Schema::from_json(&schema).unwrap())])
+    }
+
+    #[test]
+    fn shown_values_carry_their_origin_and_no_secret() {
+        let text = config().show(&schemas()).unwrap().to_toml();
+        for line in [
+            "[server]\nlisten = \"127.0.0.1:5000\"  # default\n",
+            "\nconnections_max = 10000  # default\n",
+            "\nheader_max_bytes = 65536  # 64KiB, default\n",
+            "\ndrain_secs = 60  # 1m, from line 2\n",
+            "\n[log]\nlevel = \"debug\"  # from environment LONGSHORE_LOG__LEVEL\n",
+            "\n[storage.main]\ndriver = \"s3\"  # from line 5\n",
+            "\n[storage.main.settings]\nkeys = [{ key = \"(hidden)\" }]  # from line 6\npart = 8388608  # 8MiB, default\n",
+            "\nretry.\"max tries\" = 3  # from line 6\ntoken = \"(hidden)\"  # from line 6, kept in environment TOKEN\n",
+            "\n[[route]]\nrepository = \"**\"  # from line 8\n",
+        ] {
+            assert!(text.contains(line), "{line} is in\n{text}");
+        }
+        assert!(!text.contains("hunter2"));
+    }
+
+    #[test]
+    fn shown_toml_read_again_shows_the_same_values() {
+        let shown = config().show(&schemas()).unwrap();
+        let again = Config::from_text("again.toml", &shown.to_toml(), std::iter::empty())
+            .map_err(|faults| faults.to_string())
+            .unwrap();
+        let values = |rows: &[Row]| rows.iter().map(|row| (row.path.clone(), row.value.clone())).collect::<Vec<_>>();
+        assert_eq!(values(&again.rows), values(&config().rows));
+    }
+
+    #[test]
+    fn shown_json_is_a_list_of_keys_with_value_and_origin() {
+        let json = config().show(&schemas()).unwrap().to_json();
+        let list = json.as_array().unwrap();
+        assert!(list.contains(&json!({ "key": ["server", "drain_secs"], "value": 60, "origin": "file", "line": 2 })));
+        assert!(
+            list.contains(
+                &json!({ "key": ["log", "level"], "value": "debug", "origin": "environment", "variable": "LONGSHORE_LOG__LEVEL" })
+            )
+        );
+        assert!(list.contains(&json!({
+            "key": ["storage", "main", "settings", "token"], "value": "(hidden)", "origin": "file", "line": 6, "reference": "environment TOKEN"
+        })));
+        assert!(!json.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn settings_without_a_schema_are_hidden() {
+        let text = config().show(&BTreeMap::new()).unwrap().to_toml();
+        assert!(
+            text.contains("[storage.main.settings]\nkeys = \"(hidden)\"  # from line 6\nretry = \"(hidden)\""),
+            "{text}"
+        );
+    }
+}

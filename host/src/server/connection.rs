@@ -1,0 +1,71 @@
+//! One client's connection: HTTP/1.1, kept alive, until either side has had enough.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, Request, Response};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::incoming::IdleLimited;
+use super::outgoing::Outgoing;
+use super::wire::{Regions, Wire};
+use super::{RequestId, ServerOptions};
+use crate::api::Api;
+use crate::store::Incoming;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What all connections have in common.
+pub(super) struct Connection {
+    api: Api,
+    http: http1::Builder,
+    body_idle: Duration,
+}
+
+impl Connection {
+    pub(super) fn new(api: Api, options: &ServerOptions) -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(options.keep_alive_idle).max_header_size(options.header_max_bytes);
+        http.max_buf_size(options.receive_max_bytes);
+        Self { api, http, body_idle: options.body_idle }
+    }
+
+    /// Serves one client until it goes, or until `stopped` turns true and the request under way is answered.
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, mut stopped: watch::Receiver<bool>) {
+        // Answers are whole when they are written: waiting for more to send with them only delays them.
+        let _ = stream.set_nodelay(true);
+        let wire = Wire::new(stream, self.body_idle);
+        let regions = wire.regions();
+        let service = service_fn(|request| self.answer(request, regions.clone()));
+        let connection = self.http.serve_connection(TokioIo::new(wire), service);
+        tokio::pin!(connection);
+        let stopping = async { drop(stopped.wait_for(|stopped| *stopped).await) };
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopping => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended with an error");
+        }
+    }
+
+    async fn answer(&self, request: Request<hyper::body::Incoming>, regions: Arc<Regions>) -> Result<Response<Outgoing>, Infallible> {
+        let id = RequestId::next();
+        let (parts, body) = request.into_parts();
+        let incoming = Incoming::new(IdleLimited::new(body, self.body_idle));
+        let answer = self.api.answer(&parts, incoming, id.as_trace_id()).await;
+        let status = answer.status().as_u16();
+        tracing::debug!(request = %id, method = %parts.method, path = parts.uri.path(), status, "answered");
+        let mut answer = answer.map(|body| Outgoing::new(body, regions));
+        answer.headers_mut().insert(REQUEST_ID, id.header());
+        Ok(answer)
+    }
+}

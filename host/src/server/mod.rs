@@ -1,0 +1,119 @@
+//! hyper: listener, connections, request ids, shutdown. Everything behind it is [`Api`](crate::api::Api).
+//!
+//! | file | subject |
+//! |---|---|
+//! | `connection` | one client's connection |
+//! | `wire` | its socket: idle limits, and files that are sent without being read |
+//! | `outgoing`, `incoming` | bodies in both directions |
+//! | `request_id` | what joins an answer and its log lines |
+
+mod connection;
+mod incoming;
+mod outgoing;
+mod request_id;
+mod wire;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use crate::api::Api;
+use connection::Connection;
+
+pub use request_id::RequestId;
+
+/// Limits of connections.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// How many clients are connected at once; more wait in the system's queue.
+    pub connections_max: usize,
+    /// The largest head of a request, in bytes.
+    pub header_max_bytes: usize,
+    /// The largest piece of a body that is received at once, in bytes.
+    pub receive_max_bytes: usize,
+    /// From the end of a request to the last header of the next one.
+    pub keep_alive_idle: Duration,
+    /// How long a body may pause, in either direction.
+    pub body_idle: Duration,
+    /// How long requests under way may take after a shutdown began.
+    pub drain: Duration,
+}
+
+/// A bound listener with what it serves.
+pub struct Server {
+    listener: TcpListener,
+    connection: Arc<Connection>,
+    options: ServerOptions,
+}
+
+impl Server {
+    /// Binds the address.
+    ///
+    /// # Errors
+    /// The system's, if the address is in use or not ours.
+    pub async fn bind(address: SocketAddr, api: Api, options: ServerOptions) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let connection = Arc::new(Connection::new(api, &options));
+        Ok(Self { listener, connection, options })
+    }
+
+    /// The bound address, with the port that the system chose for port 0.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown` completes, then lets requests under way end, at most for the drain time. Answers how many were cut off.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> usize {
+        let slots = Arc::new(Semaphore::new(self.options.connections_max));
+        let (stop, stopped) = watch::channel(false);
+        tokio::pin!(shutdown);
+        loop {
+            let accepted = tokio::select! {
+                () = &mut shutdown => break,
+                accepted = accept(&self.listener, &slots) => accepted,
+            };
+            let Some((stream, slot)) = accepted else { continue };
+            let (connection, stopped) = (self.connection.clone(), stopped.clone());
+            tokio::spawn(async move {
+                connection.serve(stream, stopped).await;
+                drop(slot);
+            });
+        }
+        drop(self.listener);
+        // Nobody listens if there is no connection.
+        let _ = stop.send(true);
+        drain(&slots, &self.options).await
+    }
+}
+
+/// A client and its slot. An error of one client (it went away while it waited) is no error of ours.
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    // The semaphore is never closed.
+    let slot = slots.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, slot)),
+        Err(error) => {
+            tracing::warn!(%error, "cannot accept a connection");
+            // Out of descriptors: trying again at once would only burn the processor.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            None
+        }
+    }
+}
+
+/// Waits until all slots are free; answers how many are not when time is up.
+async fn drain(slots: &Semaphore, options: &ServerOptions) -> usize {
+    // A configuration cannot ask for more slots than fit in 32 bits.
+    let all = u32::try_from(options.connections_max).unwrap_or(u32::MAX);
+    match tokio::time::timeout(options.drain, slots.acquire_many(all)).await {
+        Ok(_) => 0,
+        Err(_) => options.connections_max - slots.available_permits(),
+    }
+}

@@ -1,0 +1,138 @@
+//! Blobs: readable only through a repository that links them.
+
+use longshore_loader::api::{ByteRange, Driver, ErrorClass, ReadBody};
+
+use super::error::found;
+use super::{Repository, StoreError, layout};
+use crate::oci::{Algorithm, Digest};
+
+/// A blob of a repository, not read yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Blob {
+    /// The name that the client uses.
+    pub digest: Digest,
+    /// In bytes.
+    pub size: u64,
+    /// Under which its bytes lie.
+    stored: Digest,
+}
+
+impl Repository {
+    /// Finds a blob. Two driver calls when nothing is remembered, none when all is.
+    ///
+    /// # Errors
+    /// [`StoreError::BlobUnknown`] if the repository does not link it, or if its bytes are gone.
+    pub async fn blob(&self, digest: &Digest) -> Result<Blob, StoreError> {
+        let stored = self.linked(digest).await?.ok_or_else(|| self.blob_unknown(digest))?;
+        let size = match self.facts().size(&stored) {
+            Some(size) => size,
+            None => self.blob_size(&stored).await?.ok_or_else(|| self.blob_unknown(digest))?,
+        };
+        Ok(Blob { digest: *digest, size, stored })
+    }
+
+    /// The bytes of a blob, or `length` of them from `offset` on. One driver call.
+    ///
+    /// # Errors
+    /// [`StoreError::BlobUnknown`] if the bytes have gone since the blob was found.
+    pub async fn read_blob(&self, blob: &Blob, range: ByteRange) -> Result<ReadBody, StoreError> {
+        let read = found(self.driver().read(&self.call(), &layout::blob(&blob.stored), range).await);
+        let read = read.map_err(StoreError::driver("read a blob"))?;
+        let Some(read) = read else {
+            self.forget_blob(blob);
+            return Err(self.blob_unknown(&blob.digest));
+        };
+        if read.info.size != blob.size {
+            // Somebody replaced a damaged copy, or damaged a good one: what was announced from memory is not what would be sent.
+            self.facts().learn_size(&blob.stored, read.info.size);
+            let message = format!("blob {} has {} bytes, not {}", blob.stored, read.info.size, blob.size);
+            let source = longshore_loader::api::DriverError::new(ErrorClass::Broken, message);
+            return Err(StoreError::Driver { action: "read a blob", source });
+        }
+        Ok(read.body)
+    }
+
+    /// Removes the repository's link; the bytes stay until garbage collection.
+    ///
+    /// # Errors
+    /// [`StoreError::BlobUnknown`].
+    pub async fn delete_blob(&self, digest: &Digest) -> Result<(), StoreError> {
+        let failed = StoreError::driver("delete a blob's link");
+        let stored = self.link(&layout::layer_link(&self.name, digest)).await.map_err(&failed)?;
+        let stored = stored.ok_or_else(|| self.blob_unknown(digest))?;
+        self.remove(&layout::layer_link(&self.name, digest)).await.map_err(&failed)?;
+        self.facts().forget_layer(&self.name, digest);
+        if stored != *digest {
+            // Pushed by sha512: distribution's layout has a second link under the digest of the bytes.
+            self.remove(&layout::layer_link(&self.name, &stored)).await.map_err(&failed)?;
+            self.facts().forget_layer(&self.name, &stored);
+        }
+        Ok(())
+    }
+
+    /// Takes a blob over from `from`, or from anywhere; `false` if it is not there.
+    ///
+    /// # Errors
+    /// Only the driver's.
+    pub async fn mount(&self, digest: &Digest, from: Option<Self>) -> Result<bool, StoreError> {
+        let found = match from {
+            // A repository in another storage has its bytes elsewhere: the client must push.
+            Some(from) if !std::sync::Arc::ptr_eq(&from.storage, &self.storage) => None,
+            Some(from) => from.linked(digest).await?,
+            None => self.blob_anywhere(digest).await.map_err(StoreError::driver("look for a blob to mount"))?,
+        };
+        let Some(stored) = found else { return Ok(false) };
+        // Bytes that were never there, or that a garbage collection has taken, cannot be mounted, whatever is remembered.
+        if self.blob_size(&stored).await?.is_none() {
+            return Ok(false);
+        }
+        self.link_blob(digest, &stored).await?;
+        Ok(true)
+    }
+
+    /// Lets the repository read a blob: distribution's link, under both names if it has two.
+    pub(super) async fn link_blob(&self, digest: &Digest, stored: &Digest) -> Result<(), StoreError> {
+        let failed = StoreError::driver("link a blob");
+        if digest != stored {
+            self.put_blob_alias(digest, stored).await.map_err(&failed)?;
+            self.put_link(&layout::layer_link(&self.name, digest), stored).await.map_err(&failed)?;
+            self.facts().learn_layer(&self.name, digest, *stored);
+        }
+        self.put_link(&layout::layer_link(&self.name, stored), stored).await.map_err(&failed)?;
+        self.facts().learn_layer(&self.name, stored, *stored);
+        Ok(())
+    }
+
+    /// The digest that the repository's link leads to.
+    pub(super) async fn linked(&self, digest: &Digest) -> Result<Option<Digest>, StoreError> {
+        if let Some(stored) = self.facts().layer(&self.name, digest) {
+            return Ok(Some(stored));
+        }
+        let link = self.link(&layout::layer_link(&self.name, digest)).await;
+        // Bytes lie under sha256 only; a link to anything else was not written by a registry.
+        let link = link.map_err(StoreError::driver("read a blob's link"))?.filter(|stored| stored.algorithm() == Algorithm::Sha256);
+        if let Some(stored) = link {
+            self.facts().learn_layer(&self.name, digest, stored);
+        }
+        Ok(link)
+    }
+
+    /// The size of the bytes in the store, asked of the driver.
+    pub(super) async fn blob_size(&self, stored: &Digest) -> Result<Option<u64>, StoreError> {
+        let info = found(self.driver().stat(&self.call(), &layout::blob(stored)).await).map_err(StoreError::driver("look for a blob"))?;
+        match &info {
+            Some(info) => self.facts().learn_size(stored, info.size),
+            None => self.facts().forget_size(stored),
+        }
+        Ok(info.map(|info| info.size))
+    }
+
+    fn forget_blob(&self, blob: &Blob) {
+        self.facts().forget_size(&blob.stored);
+        self.facts().forget_layer(&self.name, &blob.digest);
+    }
+
+    fn blob_unknown(&self, digest: &Digest) -> StoreError {
+        StoreError::BlobUnknown { name: self.name.clone(), digest: *digest }
+    }
+}

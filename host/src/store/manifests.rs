@@ -1,0 +1,196 @@
+//! Manifests: stored as received, and written in an order that no crash can turn into a tag without a manifest.
+
+use bytes::Bytes;
+use futures_util::future::{join_all, try_join_all};
+use longshore_loader::api::{Condition, Driver, ListRequest, convenience};
+
+use super::error::found;
+use super::facts::CachedManifest;
+use super::{MissingReferences, Repository, StoreError, layout};
+use crate::oci::{Algorithm, Digest, Manifest, ManifestType, Reference, ReferenceKind, Referenced, Tag};
+
+/// How many references of a manifest are looked for at once.
+const AT_ONCE: usize = 32;
+
+/// A manifest to write.
+pub struct PushedManifest {
+    /// What it is.
+    pub manifest: Manifest,
+    /// The bytes as they came.
+    pub bytes: Bytes,
+    /// The digest of the bytes by the algorithm that the client used.
+    pub digest: Digest,
+    /// The tags that shall mean it.
+    pub tags: Vec<Tag>,
+}
+
+/// A manifest as it is served.
+pub struct StoredManifest {
+    /// The bytes as they came.
+    pub bytes: Bytes,
+    /// What they are.
+    pub media_type: ManifestType,
+    /// The digest to announce.
+    pub digest: Digest,
+}
+
+impl Repository {
+    /// Writes a manifest and its tags: the bytes, the revision's link, the aliases and the referrer's entry, each tag's index entry, each tag.
+    ///
+    /// # Errors
+    /// [`StoreError::MissingReferences`] before anything is written; the driver's.
+    pub async fn put_manifest(&self, pushed: &PushedManifest) -> Result<(), StoreError> {
+        self.check_references(&pushed.manifest).await?;
+        let sha256 = match pushed.digest.algorithm() {
+            Algorithm::Sha256 => pushed.digest,
+            Algorithm::Sha512 => Digest::of(Algorithm::Sha256, &pushed.bytes),
+        };
+        let bytes = pushed.bytes.clone();
+        let put = self.driver().put(&self.call(), &layout::blob(&sha256), bytes, Condition::Always).await;
+        put.map_err(StoreError::driver("write a manifest"))?;
+        self.link_some_layer(&pushed.manifest, &sha256).await?;
+        let failed = StoreError::driver("link a manifest");
+        self.put_link(&layout::revision_link(&self.name, &sha256), &sha256).await.map_err(&failed)?;
+        self.put_manifest_alias(&pushed.digest, &sha256).await.map_err(&failed)?;
+        if let Some(subject) = &pushed.manifest.subject {
+            let descriptor = pushed.manifest.describe(pushed.digest, pushed.bytes.len() as u64);
+            self.put_referrer(&subject.digest, &descriptor).await?;
+        }
+        for tag in &pushed.tags {
+            self.set_tag(tag, &sha256).await?;
+        }
+        let cached = CachedManifest { bytes: pushed.bytes.clone(), media_type: pushed.manifest.media_type };
+        self.facts().learn_manifest(&sha256, cached);
+        // Not remembered but forgotten: the name to announce may have come with an earlier push.
+        self.facts().forget_revision(&self.name, &sha256);
+        self.facts().forget_revision(&self.name, &pushed.digest);
+        Ok(())
+    }
+
+    /// Finds a manifest by tag or digest.
+    ///
+    /// # Errors
+    /// [`StoreError::ManifestUnknown`].
+    pub async fn manifest(&self, reference: &Reference) -> Result<StoredManifest, StoreError> {
+        let unknown = || StoreError::ManifestUnknown { name: self.name.clone(), reference: reference.to_string() };
+        let (digest, by_tag) = match reference {
+            Reference::Digest(digest) => (*digest, false),
+            Reference::Tag(tag) => (self.tagged(tag).await?.ok_or_else(unknown)?, true),
+        };
+        let failed = StoreError::driver("read the alias of a manifest");
+        let sha256 = self.manifest_sha256(&digest).await.map_err(failed)?.ok_or_else(unknown)?;
+        let announced = self.revision(&sha256).await?.ok_or_else(unknown)?;
+        let cached = self.manifest_bytes(&sha256).await?.ok_or_else(unknown)?;
+        let digest = if by_tag { announced } else { digest };
+        Ok(StoredManifest { bytes: cached.bytes, media_type: cached.media_type, digest })
+    }
+
+    /// Removes a manifest from the repository, with every tag that means it and its entry among the referrers. The bytes stay.
+    ///
+    /// # Errors
+    /// [`StoreError::ManifestUnknown`].
+    pub async fn delete_manifest(&self, digest: &Digest) -> Result<(), StoreError> {
+        let unknown = || StoreError::ManifestUnknown { name: self.name.clone(), reference: digest.to_string() };
+        let failed = StoreError::driver("delete a manifest");
+        let sha256 = self.manifest_sha256(digest).await.map_err(&failed)?.ok_or_else(unknown)?;
+        let bytes = self.manifest_bytes(&sha256).await?;
+        // The tags first: whatever happens after, none is left that means nothing.
+        self.untag(&sha256).await?;
+        let removed = self.remove(&layout::revision_link(&self.name, &sha256)).await.map_err(&failed)?;
+        self.facts().forget_revision(&self.name, &sha256);
+        if !removed {
+            return Err(unknown());
+        }
+        let subject = bytes.and_then(|cached| Manifest::parse(&cached.bytes, None).ok()).and_then(|manifest| manifest.subject);
+        if let Some(subject) = subject {
+            self.remove_referrer(&subject.digest, &sha256).await?;
+        }
+        self.remove_manifest_alias(&sha256).await.map_err(&failed)
+    }
+
+    /// The digest by which a manifest of this repository is announced; `None` if the repository does not hold it.
+    pub(super) async fn revision(&self, sha256: &Digest) -> Result<Option<Digest>, StoreError> {
+        if let Some(announced) = self.facts().revision(&self.name, sha256) {
+            return Ok(Some(announced));
+        }
+        let (link, other) = (layout::revision_link(&self.name, sha256), layout::manifest_name(&self.name, sha256));
+        let (link, other) = tokio::try_join!(self.link(&link), self.link(&other)).map_err(StoreError::driver("read a manifest's link"))?;
+        if link.is_none() {
+            return Ok(None);
+        }
+        let announced = other.unwrap_or(*sha256);
+        self.facts().learn_revision(&self.name, sha256, announced);
+        Ok(Some(announced))
+    }
+
+    /// The bytes of a manifest, and what they are. Bytes that are no manifest are as good as absent.
+    async fn manifest_bytes(&self, sha256: &Digest) -> Result<Option<CachedManifest>, StoreError> {
+        if let Some(cached) = self.facts().manifest(sha256) {
+            return Ok(Some(cached));
+        }
+        let max = self.storage.options.manifest_max_bytes;
+        let bytes = found(convenience::get(self.driver(), &self.call(), &layout::blob(sha256), max).await);
+        let Some(bytes) = bytes.map_err(StoreError::driver("read a manifest"))? else { return Ok(None) };
+        // A buffer that is part of a larger one would keep all of it.
+        let bytes = Bytes::copy_from_slice(&bytes);
+        if Digest::of(Algorithm::Sha256, &bytes) != *sha256 {
+            tracing::error!(manifest = %sha256, repository = %self.name, "the stored manifest is damaged; push it again to repair it");
+            return Ok(None);
+        }
+        let Ok(media_type) = Manifest::sniff(&bytes) else { return Ok(None) };
+        let cached = CachedManifest { bytes, media_type };
+        self.facts().learn_manifest(sha256, cached.clone());
+        Ok(Some(cached))
+    }
+
+    /// Looks for everything that a manifest cannot be used without.
+    async fn check_references(&self, manifest: &Manifest) -> Result<(), StoreError> {
+        if self.storage.options.missing_references == MissingReferences::Accept {
+            return Ok(());
+        }
+        let references: Vec<Referenced<'_>> = manifest.referenced().filter(|reference| !reference.may_be_absent).collect();
+        let mut missing = Vec::new();
+        for some in references.chunks(AT_ONCE) {
+            let held = join_all(some.iter().map(|reference| self.holds(reference))).await;
+            for (reference, held) in some.iter().zip(held) {
+                if !held? {
+                    missing.push(StoreError::missing(reference));
+                }
+            }
+        }
+        if missing.is_empty() { Ok(()) } else { Err(StoreError::MissingReferences(missing)) }
+    }
+
+    async fn holds(&self, reference: &Referenced<'_>) -> Result<bool, StoreError> {
+        let digest = &reference.descriptor.digest;
+        let as_blob = || async { Ok(self.linked(digest).await?.is_some()) };
+        let as_manifest = || async {
+            match self.manifest_sha256(digest).await.map_err(StoreError::driver("read the alias of a manifest"))? {
+                Some(sha256) => Ok(self.revision(&sha256).await?.is_some()),
+                None => Ok(false),
+            }
+        };
+        match reference.kind {
+            ReferenceKind::Blob => as_blob().await,
+            ReferenceKind::Manifest => as_manifest().await,
+            ReferenceKind::Either => Ok(as_manifest().await? || as_blob().await?),
+        }
+    }
+
+    /// Makes sure that the repository links at least one blob, or distribution's garbage collection stops at it: for an index, or a manifest
+    /// whose blobs are elsewhere, the manifest's own bytes, which stay as long as the manifest does.
+    async fn link_some_layer(&self, manifest: &Manifest, sha256: &Digest) -> Result<(), StoreError> {
+        let blobs = manifest.referenced().filter(|reference| reference.kind == ReferenceKind::Blob).take(4);
+        let linked = try_join_all(blobs.map(|reference| async move { self.linked(&reference.descriptor.digest).await })).await?;
+        if linked.iter().any(Option::is_some) {
+            return Ok(());
+        }
+        let prefix = layout::layers(&self.name);
+        let listed = found(self.driver().list(&self.call(), &ListRequest::children(&prefix, 1)).await);
+        if listed.map_err(StoreError::driver("look for a blob's link"))?.is_some() {
+            return Ok(());
+        }
+        let put = self.put_link(&layout::layer_link(&self.name, sha256), sha256).await;
+        put.map_err(StoreError::driver("link a blob"))
+    }
+}

@@ -1,0 +1,32 @@
+//! What a registry means, over driver handles: distribution's layout, and the order in which it is written.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `layout` | where everything lies |
+//! | `storage` | a driver and what is remembered of it |
+//! | `facts` | content-addressed facts that need not be asked twice |
+//! | `blobs`, `uploads`, `manifests`, `tags`, `referrers` | one resource each, as methods of [`Repository`] |
+//! | `aliases` | content that is named by sha512 |
+//! | `enumerate` | repositories and tags in byte order, page by page |
+//! | `error`, `incoming` | what goes wrong, and the bodies that come in |
+
+mod aliases;
+mod blobs;
+mod enumerate;
+mod error;
+mod facts;
+mod incoming;
+mod layout;
+mod manifests;
+mod pump;
+mod referrers;
+mod storage;
+mod tags;
+mod uploads;
+
+pub use blobs::Blob;
+pub use error::StoreError;
+pub use incoming::{Incoming, IncomingError};
+pub use manifests::{PushedManifest, StoredManifest};
+pub use storage::{MissingReferences, Repository, Storage, StorageOptions, Store};
+pub use uploads::Finished;

@@ -1,0 +1,211 @@
+//! A driver and what is remembered of it; which repository lies in which storage.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use longshore_loader::DriverHandle;
+use longshore_loader::api::{Call, Condition, Driver, DriverError, ErrorClass, KeyBuf, convenience};
+
+use super::error::{StoreError, found};
+use super::facts::Facts;
+use super::layout;
+use crate::oci::{Digest, RepositoryName, SigningKeys, UploadId};
+
+/// How many bytes a link may have; the longest digest has 135.
+const LINK_MAX_BYTES: u64 = 256;
+/// How many cancelled uploads are remembered.
+const CANCELLED_MAX: usize = 10_000;
+
+/// What a manifest that refers to missing content gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingReferences {
+    /// A refusal that names what is missing.
+    Refuse,
+    /// Accepted, as a mirror of parts of an index needs it.
+    Accept,
+}
+
+/// Limits and choices that hold for every repository of a storage.
+#[derive(Debug, Clone)]
+pub struct StorageOptions {
+    /// The largest blob, in bytes.
+    pub blob_max_bytes: u64,
+    /// The largest manifest, in bytes.
+    pub manifest_max_bytes: u64,
+    /// What a manifest gets that refers to missing content.
+    pub missing_references: MissingReferences,
+    /// How long an upload may take from its first request to its last.
+    pub upload_max: Duration,
+    /// How many facts of each kind are remembered.
+    pub facts_max: usize,
+    /// How many bytes of manifests are remembered.
+    pub cached_manifest_max_bytes: u64,
+    /// How long a fact is believed.
+    pub facts_keep: Duration,
+}
+
+/// A driver instance with what is remembered of it.
+pub struct Storage {
+    pub(super) driver: DriverHandle,
+    pub(super) facts: Facts,
+    pub(super) options: StorageOptions,
+    pub(super) keys: SigningKeys,
+    cancelled: Mutex<Cancelled>,
+}
+
+#[derive(Default)]
+struct Cancelled {
+    ids: HashSet<UploadId>,
+    order: std::collections::VecDeque<UploadId>,
+}
+
+impl Storage {
+    /// A storage on an open driver. Upload states are sealed with `keys`; without any, with a key that the store itself keeps, so that all
+    /// hosts on one store agree.
+    ///
+    /// # Errors
+    /// The driver's, if the store's key can be neither read nor made.
+    pub async fn new(driver: DriverHandle, options: StorageOptions, keys: Option<SigningKeys>) -> Result<Self, StoreError> {
+        let keys = match keys {
+            Some(keys) => keys,
+            None => stored_key(&driver).await.map_err(StoreError::driver("read the store's key for upload states"))?,
+        };
+        let facts = Facts::new(options.facts_max, options.cached_manifest_max_bytes, options.facts_keep);
+        Ok(Self { driver, facts, options, keys, cancelled: Mutex::default() })
+    }
+
+    /// The driver.
+    pub fn driver(&self) -> &DriverHandle {
+        &self.driver
+    }
+
+    /// Remembers that an upload was cancelled. An upload without a byte has no other trace, so another host would not know; it could only
+    /// be finished there with content that is verified all the same.
+    pub(super) fn cancel(&self, id: &UploadId) {
+        let mut cancelled = self.cancelled.lock().unwrap_or_else(PoisonError::into_inner);
+        if cancelled.ids.insert(id.clone()) {
+            cancelled.order.push_back(id.clone());
+        }
+        if cancelled.order.len() > CANCELLED_MAX {
+            if let Some(oldest) = cancelled.order.pop_front() {
+                cancelled.ids.remove(&oldest);
+            }
+        }
+    }
+
+    pub(super) fn is_cancelled(&self, id: &UploadId) -> bool {
+        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner).ids.contains(id)
+    }
+}
+
+/// The key that the store keeps; the first host on a store makes it.
+async fn stored_key(driver: &DriverHandle) -> Result<SigningKeys, DriverError> {
+    let call = driver.call(0);
+    let key = layout::signing_key();
+    let bytes = match found(convenience::get(driver, &call, key, 1024).await)? {
+        Some(bytes) => bytes,
+        None => make_key(driver, &call).await?,
+    };
+    SigningKeys::new([bytes]).map_err(|error| DriverError::new(ErrorClass::Corrupt, format!("{key} is not a key: {error}")))
+}
+
+async fn make_key(driver: &DriverHandle, call: &Call) -> Result<Bytes, DriverError> {
+    let key = layout::signing_key();
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| DriverError::new(ErrorClass::Internal, format!("the system gives no random bytes: {error}")))?;
+    let condition = match driver.capabilities().has(longshore_loader::api::Capability::PutIfAbsent) {
+        true => Condition::IfAbsent,
+        // Two hosts that start at once may both write; the last one wins, and the other reads it below.
+        false => Condition::Always,
+    };
+    match driver.put(call, key, Bytes::copy_from_slice(&random), condition).await {
+        Err(error) if error.class() != ErrorClass::AlreadyExists => Err(error),
+        _ => convenience::get(driver, call, key, 1024).await,
+    }
+}
+
+/// All storages, and the rule that sends a repository to one of them.
+pub struct Store {
+    storages: Vec<Arc<Storage>>,
+    route: Box<dyn Fn(&str) -> Option<usize> + Send + Sync>,
+}
+
+impl Store {
+    /// `route` answers the index of a repository's storage, or none if no storage takes it.
+    pub fn new(storages: Vec<Arc<Storage>>, route: impl Fn(&str) -> Option<usize> + Send + Sync + 'static) -> Self {
+        Self { storages, route: Box::new(route) }
+    }
+
+    /// A repository, which need not exist, for a request with this trace id.
+    ///
+    /// # Errors
+    /// [`StoreError::NoStorage`] if no route takes it, or its storage could not be opened.
+    pub fn repository(&self, name: RepositoryName, trace_id: u128) -> Result<Repository, StoreError> {
+        match (self.route)(name.as_str()).and_then(|index| self.storages.get(index)) {
+            Some(storage) => Ok(Repository { storage: storage.clone(), name, trace_id }),
+            None => Err(StoreError::NoStorage { name }),
+        }
+    }
+
+    /// Every storage, each once.
+    pub fn storages(&self) -> &[Arc<Storage>] {
+        &self.storages
+    }
+}
+
+/// A repository as one request sees it.
+pub struct Repository {
+    pub(super) storage: Arc<Storage>,
+    pub(super) name: RepositoryName,
+    pub(super) trace_id: u128,
+}
+
+impl Repository {
+    /// Its name.
+    pub fn name(&self) -> &RepositoryName {
+        &self.name
+    }
+
+    /// The keys that seal its upload states.
+    pub fn keys(&self) -> &SigningKeys {
+        &self.storage.keys
+    }
+
+    /// The largest manifest, in bytes.
+    pub fn manifest_max_bytes(&self) -> u64 {
+        self.storage.options.manifest_max_bytes
+    }
+
+    pub(super) fn driver(&self) -> &DriverHandle {
+        &self.storage.driver
+    }
+
+    pub(super) fn facts(&self) -> &Facts {
+        &self.storage.facts
+    }
+
+    /// The context of a driver call that begins now.
+    pub(super) fn call(&self) -> Call {
+        self.driver().call(self.trace_id)
+    }
+
+    /// Reads a link. What is not a digest, to the letter, is no link: distribution reads no other.
+    pub(super) async fn link(&self, key: &KeyBuf) -> Result<Option<Digest>, DriverError> {
+        let Some(text) = found(convenience::get(self.driver(), &self.call(), key, LINK_MAX_BYTES).await)? else {
+            return Ok(None);
+        };
+        Ok(std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()))
+    }
+
+    /// Writes a link: the digest and nothing else.
+    pub(super) async fn put_link(&self, key: &KeyBuf, digest: &Digest) -> Result<(), DriverError> {
+        convenience::put_text(self.driver(), &self.call(), key, digest.to_string()).await.map(drop)
+    }
+
+    /// Removes a key; `false` if it was not there.
+    pub(super) async fn remove(&self, key: &KeyBuf) -> Result<bool, DriverError> {
+        Ok(found(self.driver().delete(&self.call(), key).await)?.is_some())
+    }
+}

@@ -1,0 +1,263 @@
+//! Upload sessions. A session is its state, sealed into the `Location` URL: nothing of it is in this host's memory, so any host goes on.
+//!
+//! The driver keeps the bytes under a token, which is part of the state. When a body breaks, what came of it is kept, and the new state is
+//! written into the store, where a client that asks for the status finds it.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use longshore_loader::UploadHandle;
+use longshore_loader::api::{ByteRange, Condition, Driver, DriverError, ErrorClass, Upload, UploadToken, convenience};
+
+use super::error::found;
+use super::pump::{Hashes, Inflow};
+use super::{Incoming, Repository, StoreError, layout};
+use crate::oci::range::ChunkRange;
+use crate::oci::{Algorithm, Digest, Hasher, UploadId, UploadState};
+
+/// Blobs up to this size, in bytes, are written with one `put` when they come in one request.
+const PUT_MAX_BYTES: usize = 256 * 1024;
+/// The largest record of a broken upload, in bytes: a sealed state.
+const RECORD_MAX_BYTES: u64 = 16 * 1024;
+
+/// A blob that was pushed.
+#[derive(Debug, Clone, Copy)]
+pub struct Finished {
+    /// By the algorithm that the client used.
+    pub digest: Digest,
+}
+
+impl Repository {
+    /// Begins a session. Nothing is written: its state says all.
+    ///
+    /// # Errors
+    /// If the system gives no random bytes.
+    pub fn begin_upload(&self, announced: Algorithm) -> Result<UploadState, StoreError> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| {
+            let source = DriverError::new(ErrorClass::Internal, format!("the system gives no random bytes: {error}"));
+            StoreError::Driver { action: "name an upload", source }
+        })?;
+        let hashes = if announced == Algorithm::Sha256 { Default::default() } else { Hashes::new(announced).export() };
+        let id = UploadId::from_random(random);
+        Ok(UploadState { name: self.name.clone(), id, offset: 0, started_at: Timestamp::now(), token: Vec::new(), hashes })
+    }
+
+    /// Appends a chunk, or a stream if there is no `range`.
+    ///
+    /// # Errors
+    /// [`StoreError::Chunk`] before a byte is read; [`StoreError::UploadUnknown`]; the body's. If the body breaks, what came of it is kept.
+    pub async fn append(&self, state: UploadState, body: Incoming, range: Option<ChunkRange>) -> Result<UploadState, StoreError> {
+        self.check_session(&state)?;
+        check_range(&state, &body, range)?;
+        let mut hashes = Hashes::import(&state.hashes, state.offset).ok_or_else(|| unknown(&state))?;
+        let mut inflow = Inflow::new(body, state.offset, self.storage.options.blob_max_bytes);
+        inflow.check_announced()?;
+        // The first chunk is waited for before the driver is asked, so that an empty PATCH costs nothing.
+        let before = hashes.clone();
+        let Some(first) = inflow.next(&mut hashes).await? else { return Ok(state) };
+        let mut upload = self.resume(&state).await?;
+        let ended = self.pump(&mut inflow, first, (&before, &mut hashes), &mut upload).await;
+        match ended.and_then(|()| promised(range, state.offset, upload.offset())) {
+            Ok(()) => self.suspend(&state, upload, &hashes).await,
+            Err(error) => {
+                self.keep_broken(&state, upload, &hashes, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Appends what is left, checks the digest and publishes the blob.
+    ///
+    /// # Errors
+    /// [`StoreError::DigestMismatch`], after which the session is gone; else as [`append`](Self::append).
+    pub async fn finish(&self, state: UploadState, body: Incoming, range: Option<ChunkRange>, want: Digest) -> Result<Finished, StoreError> {
+        self.check_session(&state)?;
+        check_range(&state, &body, range)?;
+        let mut hashes = Hashes::import(&state.hashes, state.offset).ok_or_else(|| unknown(&state))?;
+        hashes.announce(want.algorithm());
+        let mut inflow = Inflow::new(body, state.offset, self.storage.options.blob_max_bytes);
+        inflow.check_announced()?;
+        let before = hashes.clone();
+        let mut first = Bytes::new();
+        if state.token.is_empty() {
+            match inflow.small(&mut hashes, PUT_MAX_BYTES).await? {
+                Ok(whole) => {
+                    promised(range, 0, whole.len() as u64)?;
+                    return self.put_small(whole, &hashes, want).await;
+                }
+                Err(some) => first = some,
+            }
+        }
+        let mut upload = self.resume(&state).await?;
+        let ended = self.pump(&mut inflow, first, (&before, &mut hashes), &mut upload).await;
+        if let Err(error) = ended.and_then(|()| promised(range, state.offset, upload.offset())) {
+            self.keep_broken(&state, upload, &hashes, &error).await;
+            return Err(error);
+        }
+        self.publish(&state, upload, &hashes, want).await
+    }
+
+    /// A small blob that came in one request.
+    async fn put_small(&self, bytes: Bytes, hashes: &Hashes, want: Digest) -> Result<Finished, StoreError> {
+        let stored = checked(hashes, want)?;
+        let size = bytes.len() as u64;
+        let put = self.driver().put(&self.call(), &layout::blob(&stored), bytes, Condition::Always).await;
+        put.map_err(StoreError::driver("write a blob"))?;
+        self.facts().learn_size(&stored, size);
+        self.link_blob(&want, &stored).await?;
+        Ok(Finished { digest: want })
+    }
+
+    /// Checks the digest, commits under the digest of the bytes, and links. A damaged older copy is replaced.
+    async fn publish(&self, state: &UploadState, mut upload: UploadHandle, hashes: &Hashes, want: Digest) -> Result<Finished, StoreError> {
+        let checked = match hashes.finish(want.algorithm()) {
+            Some(_) => checked(hashes, want),
+            // The client names an algorithm at the end that it did not announce. The bytes are right by the name we store them under;
+            // whether the client's name is theirs too is asked of the stored bytes below.
+            None => Ok(hashes.finish(Algorithm::Sha256).unwrap_or(want)),
+        };
+        let stored = match checked {
+            Ok(stored) => stored,
+            Err(error) => {
+                upload.abort(&self.call()).await.map_err(StoreError::driver("abort an upload"))?;
+                self.end_session(state).await?;
+                return Err(error);
+            }
+        };
+        let size = upload.offset();
+        let committed = upload.commit(&self.call(), &layout::blob(&stored), size).await;
+        committed.map_err(StoreError::driver("commit an upload"))?;
+        self.end_session(state).await?;
+        self.facts().learn_size(&stored, size);
+        if hashes.finish(want.algorithm()).is_none() {
+            let got = self.hash_again(&stored, want.algorithm()).await?;
+            if got != want {
+                return Err(StoreError::DigestMismatch { want, got });
+            }
+        }
+        self.link_blob(&want, &stored).await?;
+        Ok(Finished { digest: want })
+    }
+
+    /// Reads a blob back to name it by another algorithm.
+    async fn hash_again(&self, stored: &Digest, algorithm: Algorithm) -> Result<Digest, StoreError> {
+        let failed = StoreError::driver("read a blob back to hash it");
+        let read = self.driver().read(&self.call(), &layout::blob(stored), ByteRange::ALL).await.map_err(&failed)?;
+        let mut body = convenience::Body::new(read.body);
+        let mut hasher = Hasher::new(algorithm);
+        while let Some(chunk) = body.next().await.map_err(&failed)? {
+            hasher.update(&chunk);
+            // A large blob is minutes of hashing: other requests of this thread get their turn.
+            tokio::task::yield_now().await;
+        }
+        Ok(hasher.finish())
+    }
+
+    /// Where the session stands: as its state says, or further if a body broke since and what came of it was kept.
+    ///
+    /// # Errors
+    /// [`StoreError::UploadUnknown`].
+    pub async fn upload_status(&self, state: UploadState) -> Result<UploadState, StoreError> {
+        self.check_session(&state)?;
+        let key = layout::upload_record(&self.name, &state.id);
+        let record = found(convenience::get_text(self.driver(), &self.call(), &key, RECORD_MAX_BYTES).await);
+        let record = record.map_err(StoreError::driver("read where an upload stands"))?;
+        let newer = record.and_then(|sealed| UploadState::open(&sealed, self.keys(), &self.name, &state.id).ok());
+        Ok(newer.filter(|newer| newer.offset > state.offset).unwrap_or(state))
+    }
+
+    /// Ends the session without a blob.
+    ///
+    /// # Errors
+    /// [`StoreError::UploadUnknown`]; the driver's.
+    pub async fn cancel(&self, state: UploadState) -> Result<(), StoreError> {
+        let state = self.upload_status(state).await?;
+        if !state.token.is_empty() {
+            let mut upload = self.resume(&state).await?;
+            upload.abort(&self.call()).await.map_err(StoreError::driver("abort an upload"))?;
+        }
+        self.end_session(&state).await
+    }
+
+    /// The driver's upload, at the offset that the state says.
+    async fn resume(&self, state: &UploadState) -> Result<UploadHandle, StoreError> {
+        if state.token.is_empty() {
+            return self.driver().upload_begin(&self.call(), None).await.map_err(StoreError::driver("begin an upload"));
+        }
+        let token = UploadToken::new(state.token.clone()).map_err(StoreError::driver("resume an upload"))?;
+        let upload = match self.driver().upload_resume(&self.call(), &token).await {
+            Ok(upload) => upload,
+            Err(error) if matches!(error.class(), ErrorClass::NotFound | ErrorClass::InvalidArgument) => return Err(unknown(state)),
+            Err(error) if error.class() == ErrorClass::Conflict => return Err(StoreError::UploadBusy { id: state.id.clone() }),
+            Err(source) => return Err(StoreError::Driver { action: "resume an upload", source }),
+        };
+        // A driver that kept more than was suspended leaves bytes whose hash nobody has: the session cannot go on.
+        if upload.offset() == state.offset { Ok(upload) } else { Err(unknown(state)) }
+    }
+
+    /// The state from which any host goes on; the bytes are durable.
+    async fn suspend(&self, state: &UploadState, mut upload: UploadHandle, hashes: &Hashes) -> Result<UploadState, StoreError> {
+        let offset = upload.offset();
+        let token = upload.suspend(&self.call()).await.map_err(StoreError::driver("suspend an upload"))?;
+        Ok(UploadState { offset, token: token.as_bytes().to_vec(), hashes: hashes.export(), ..state.clone() })
+    }
+
+    /// Keeps what came of a broken body, for a client that asks where the upload stands. Best effort: the state that the client has is
+    /// still good.
+    async fn keep_broken(&self, state: &UploadState, upload: UploadHandle, hashes: &Hashes, why: &StoreError) {
+        if !matches!(why, StoreError::Incoming(_)) || upload.offset() == state.offset || hashes.length() != upload.offset() {
+            return;
+        }
+        let kept = async {
+            let kept = self.suspend(state, upload, hashes).await?;
+            let key = layout::upload_record(&self.name, &state.id);
+            let put = convenience::put_text(self.driver(), &self.call(), &key, kept.seal(self.keys())).await;
+            put.map(drop).map_err(StoreError::driver("write down where an upload stands"))
+        };
+        if let Err(error) = kept.await {
+            tracing::warn!(upload = %state.id, error = &error as &dyn std::error::Error, "what came of a broken upload is lost");
+        }
+    }
+
+    /// Removes what was written down of the session, and remembers that it is over.
+    async fn end_session(&self, state: &UploadState) -> Result<(), StoreError> {
+        self.storage.cancel(&state.id);
+        let removed = self.remove(&layout::upload_record(&self.name, &state.id)).await;
+        removed.map(drop).map_err(StoreError::driver("remove the record of an upload"))
+    }
+
+    fn check_session(&self, state: &UploadState) -> Result<(), StoreError> {
+        let age = Timestamp::now().duration_since(state.started_at);
+        let too_old = age.unsigned_abs() > self.storage.options.upload_max && age.is_positive();
+        if too_old || self.storage.is_cancelled(&state.id) { Err(unknown(state)) } else { Ok(()) }
+    }
+}
+
+fn unknown(state: &UploadState) -> StoreError {
+    StoreError::UploadUnknown { id: state.id.clone() }
+}
+
+fn check_range(state: &UploadState, body: &Incoming, range: Option<ChunkRange>) -> Result<(), StoreError> {
+    match range {
+        Some(range) => Ok(range.check(state.offset, body.size_hint().exact())?),
+        None => Ok(()),
+    }
+}
+
+/// A chunk whose length was not known before must have the length that its range says.
+fn promised(range: Option<ChunkRange>, from: u64, to: u64) -> Result<(), StoreError> {
+    match range {
+        Some(range) => Ok(range.check(from, Some(to - from))?),
+        None => Ok(()),
+    }
+}
+
+/// The digest under which the bytes are stored, if they have the digest that the client wants.
+fn checked(hashes: &Hashes, want: Digest) -> Result<Digest, StoreError> {
+    let got = hashes.finish(want.algorithm()).ok_or(StoreError::DigestMismatch { want, got: want })?;
+    if got != want {
+        return Err(StoreError::DigestMismatch { want, got });
+    }
+    // Sha256 always runs along.
+    Ok(hashes.finish(Algorithm::Sha256).unwrap_or(got))
+}

@@ -1,0 +1,220 @@
+//! A driver instance as the host uses it: every call has a deadline and is counted.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use longshore_plugin_api::abi::{ForeignDriver, ForeignUpload};
+use longshore_plugin_api::metadata::DriverInfo;
+use longshore_plugin_api::{
+    ByteRange, Bytes, Call, Capabilities, Condition, Driver, DriverError, ErrorClass, Key, ListPage, ListRequest, Method, ObjectInfo, Prefix, Read, Upload,
+    UploadToken,
+};
+
+macro_rules! kinds {
+    ($($variant:ident = $name:literal,)*) => {
+        /// The calls of the contract, as they are counted.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "named as the calls are")]
+        pub enum CallKind { $($variant,)* }
+
+        impl CallKind {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+            /// The call's name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+kinds! {
+    Stat = "stat", Read = "read", Put = "put", List = "list", Delete = "delete", UploadBegin = "upload_begin", UploadResume = "upload_resume",
+    Write = "write", Suspend = "suspend", Commit = "commit", Abort = "abort", Health = "health", Close = "close", DeletePrefix = "delete_prefix",
+    Copy = "copy", Presign = "presign", UploadList = "upload_list",
+}
+
+/// How often each call was made.
+#[derive(Debug, Default)]
+pub struct CallCounts([AtomicU64; CallKind::ALL.len()]);
+
+impl CallCounts {
+    /// How often `kind` was called.
+    pub fn of(&self, kind: CallKind) -> u64 {
+        self.0[kind as usize].load(Ordering::Relaxed)
+    }
+
+    fn add(&self, kind: CallKind) {
+        self.0[kind as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// An open instance; cheap to clone. It is a [`Driver`] itself.
+#[derive(Clone)]
+pub struct DriverHandle(Arc<Inner>);
+
+struct Inner {
+    driver: ForeignDriver,
+    info: Arc<DriverInfo>,
+    call_limit: Duration,
+    counts: Arc<CallCounts>,
+}
+
+/// A call that ends `limit` from now.
+pub(crate) fn call(limit: Duration, trace_id: u128) -> Call {
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + limit;
+    Call::new(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX), trace_id)
+}
+
+/// Waits for a call until its deadline. A call that answers at once costs no timer.
+async fn within<T>(call: &Call, fallback: Duration, what: CallKind, work: impl Future<Output = Result<T, DriverError>>) -> Result<T, DriverError> {
+    let mut work = pin!(work);
+    let first = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+    if let Poll::Ready(answer) = first {
+        return answer;
+    }
+    let limit = call.remaining().unwrap_or(fallback);
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let message = format!("{} did not answer within {} ms", what.name(), limit.as_millis());
+        Err(DriverError::new(ErrorClass::Timeout, message))
+    })
+}
+
+impl DriverHandle {
+    pub(crate) fn new(driver: ForeignDriver, info: Arc<DriverInfo>, call_limit: Duration) -> Self {
+        Self(Arc::new(Inner { driver, info, call_limit, counts: Arc::default() }))
+    }
+
+    /// What the driver's file says of itself.
+    pub fn info(&self) -> &DriverInfo {
+        &self.0.info
+    }
+
+    /// The declared capabilities.
+    pub fn capabilities(&self) -> Capabilities {
+        self.0.driver.capabilities()
+    }
+
+    /// Driver and instance, as errors name them.
+    pub fn origin(&self) -> &str {
+        self.0.driver.origin()
+    }
+
+    /// How often each call was made.
+    pub fn counts(&self) -> &CallCounts {
+        &self.0.counts
+    }
+
+    /// The context of a call that begins now.
+    pub fn call(&self, trace_id: u128) -> Call {
+        call(self.0.call_limit, trace_id)
+    }
+
+    /// The instance itself, for extension tables.
+    pub fn foreign(&self) -> &ForeignDriver {
+        &self.0.driver
+    }
+
+    async fn run<T>(&self, call: &Call, kind: CallKind, work: impl Future<Output = Result<T, DriverError>>) -> Result<T, DriverError> {
+        self.0.counts.add(kind);
+        within(call, self.0.call_limit, kind, work).await.map_err(|error| error.from_instance(self.origin()))
+    }
+
+    fn upload(&self, upload: ForeignUpload) -> UploadHandle {
+        UploadHandle { upload, call_limit: self.0.call_limit, counts: self.0.counts.clone() }
+    }
+}
+
+impl Driver for DriverHandle {
+    type Upload = UploadHandle;
+
+    async fn stat(&self, call: &Call, key: &Key) -> Result<ObjectInfo, DriverError> {
+        self.run(call, CallKind::Stat, self.0.driver.stat(call, key)).await
+    }
+
+    async fn read(&self, call: &Call, key: &Key, range: ByteRange) -> Result<Read, DriverError> {
+        self.run(call, CallKind::Read, self.0.driver.read(call, key, range)).await
+    }
+
+    async fn put(&self, call: &Call, key: &Key, bytes: Bytes, condition: Condition) -> Result<ObjectInfo, DriverError> {
+        self.run(call, CallKind::Put, self.0.driver.put(call, key, bytes, condition)).await
+    }
+
+    async fn list(&self, call: &Call, request: &ListRequest<'_>) -> Result<ListPage, DriverError> {
+        self.run(call, CallKind::List, self.0.driver.list(call, request)).await
+    }
+
+    async fn delete(&self, call: &Call, key: &Key) -> Result<(), DriverError> {
+        self.run(call, CallKind::Delete, self.0.driver.delete(call, key)).await
+    }
+
+    async fn upload_begin(&self, call: &Call, destination: Option<&Key>) -> Result<UploadHandle, DriverError> {
+        let upload = self.run(call, CallKind::UploadBegin, self.0.driver.upload_begin(call, destination)).await?;
+        Ok(self.upload(upload))
+    }
+
+    async fn upload_resume(&self, call: &Call, token: &UploadToken) -> Result<UploadHandle, DriverError> {
+        let upload = self.run(call, CallKind::UploadResume, self.0.driver.upload_resume(call, token)).await?;
+        Ok(self.upload(upload))
+    }
+
+    async fn health(&self, call: &Call) -> Result<(), DriverError> {
+        self.run(call, CallKind::Health, self.0.driver.health(call)).await
+    }
+
+    async fn close(&self, call: &Call) -> Result<(), DriverError> {
+        self.run(call, CallKind::Close, self.0.driver.close(call)).await
+    }
+
+    async fn delete_prefix(&self, call: &Call, prefix: &Prefix) -> Result<(), DriverError> {
+        self.run(call, CallKind::DeletePrefix, self.0.driver.delete_prefix(call, prefix)).await
+    }
+
+    async fn copy(&self, call: &Call, from: &Key, to: &Key) -> Result<ObjectInfo, DriverError> {
+        self.run(call, CallKind::Copy, self.0.driver.copy(call, from, to)).await
+    }
+
+    async fn presign(&self, call: &Call, key: &Key, method: Method, expires_ms: u64) -> Result<String, DriverError> {
+        self.run(call, CallKind::Presign, self.0.driver.presign(call, key, method, expires_ms)).await
+    }
+
+    async fn upload_list(&self, call: &Call, older_than_ms: u64) -> Result<Vec<UploadToken>, DriverError> {
+        self.run(call, CallKind::UploadList, self.0.driver.upload_list(call, older_than_ms)).await
+    }
+}
+
+/// An upload of a [`DriverHandle`].
+pub struct UploadHandle {
+    upload: ForeignUpload,
+    call_limit: Duration,
+    counts: Arc<CallCounts>,
+}
+
+impl Upload for UploadHandle {
+    fn offset(&self) -> u64 {
+        self.upload.offset()
+    }
+
+    async fn write(&mut self, call: &Call, bytes: Bytes) -> Result<(), DriverError> {
+        self.counts.add(CallKind::Write);
+        within(call, self.call_limit, CallKind::Write, self.upload.write(call, bytes)).await
+    }
+
+    async fn suspend(&mut self, call: &Call) -> Result<UploadToken, DriverError> {
+        self.counts.add(CallKind::Suspend);
+        within(call, self.call_limit, CallKind::Suspend, self.upload.suspend(call)).await
+    }
+
+    async fn commit(&mut self, call: &Call, destination: &Key, size: u64) -> Result<ObjectInfo, DriverError> {
+        self.counts.add(CallKind::Commit);
+        within(call, self.call_limit, CallKind::Commit, self.upload.commit(call, destination, size)).await
+    }
+
+    async fn abort(&mut self, call: &Call) -> Result<(), DriverError> {
+        self.counts.add(CallKind::Abort);
+        within(call, self.call_limit, CallKind::Abort, self.upload.abort(call)).await
+    }
+}

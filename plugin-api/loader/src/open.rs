@@ -1,0 +1,170 @@
+//! Loads a verified file and opens instances. The unsafe steps of loading are here.
+#![expect(unsafe_code, reason = "loading a library is unsafe; every step carries its argument")]
+
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use abi_stable::library::{AbiHeaderRef, LibraryError, ROOT_MODULE_LOADER_NAME, ROOT_MODULE_LOADER_NAME_WITH_NUL, RootModule};
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use longshore_plugin_api::abi::{ABI_LAYOUT, ABI_MAJOR, ForeignDriver, RootRef};
+use longshore_plugin_api::metadata::DriverInfo;
+use longshore_plugin_api::{Call, DriverError, ErrorClass};
+use serde_json::Value;
+
+use crate::handle::DriverHandle;
+use crate::inspect::Inspection;
+use crate::refusal::{Fault, Refusal, RefusalCode, explain_dlopen_error};
+use crate::services::Services;
+use crate::verify::Policy;
+
+/// A driver file in this process, for ever.
+#[derive(Clone)]
+pub struct LoadedDriver {
+    root: RootRef,
+    info: Arc<DriverInfo>,
+    path: PathBuf,
+}
+
+/// How instances are opened and called.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// How long `open` may take.
+    pub open_limit: Duration,
+    /// How long any other call may take.
+    pub call_limit: Duration,
+}
+
+impl Policy {
+    /// What this host asks of every driver file: its own ABI, its own libc, nothing that others could have written.
+    pub fn of_this_host() -> Self {
+        Self {
+            expected_name: None,
+            sha256: None,
+            allow_writable: false,
+            host_abi_major: ABI_MAJOR,
+            host_layout: ABI_LAYOUT.to_owned(),
+            host_extensions: Vec::new(),
+            host_glibc: glibc_version(),
+            entry_symbol: ROOT_MODULE_LOADER_NAME,
+        }
+    }
+}
+
+fn glibc_version() -> (u32, u32) {
+    // SAFETY: the function has no arguments and answers a static string.
+    let text = unsafe { libc::gnu_get_libc_version() };
+    // SAFETY: as above: the string is static and ends in NUL.
+    let text = unsafe { CStr::from_ptr(text) };
+    let mut numbers = text.to_str().unwrap_or("").split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// Loads a file that was inspected and verified.
+///
+/// All symbols are bound now, so that a missing one is found before anything of the file runs. Loading a file again answers the same library.
+///
+/// # Errors
+/// What the dynamic linker says, explained; `open-header` or `open-layout` if the file's tables are not what its note says.
+pub fn load(inspection: &Inspection) -> Result<LoadedDriver, Refusal> {
+    let path = inspection.path();
+    let library = open_library(path.as_os_str()).map_err(|text| explain_dlopen_error(path, &text).named(&inspection.info().name))?;
+    let root = root(&library).map_err(|fault| fault.refuse(path).named(&inspection.info().name))?;
+    // Never unloaded: see the crate's own documentation.
+    std::mem::forget(library);
+    Ok(LoadedDriver { root, info: Arc::new(inspection.info().clone()), path: path.to_owned() })
+}
+
+fn open_library(path: &OsStr) -> Result<Library, String> {
+    if path.as_bytes().contains(&0) {
+        return Err("the path has a NUL byte".into());
+    }
+    // RTLD_NODELETE: even if something else closes the library, its code stays.
+    let flags = RTLD_NOW | RTLD_LOCAL | libc::RTLD_NODELETE;
+    // SAFETY: opening runs the file's constructors. The file was inspected and verified to be a driver for this host, and a driver does
+    // nothing at load time (driver contract, section 8); an operator who installs a file trusts its code as far as this process goes.
+    let opened = unsafe { Library::open(Some(path), flags) };
+    opened.map_err(|error| {
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        source.unwrap_or_else(|| error.to_string())
+    })
+}
+
+fn root(library: &Library) -> Result<RootRef, Fault> {
+    let missing = |error: libloading::Error| {
+        let why = format!("it has no entry {ROOT_MODULE_LOADER_NAME:?}: {error}");
+        Fault::new(RefusalCode::EntryMissing, why, "build the driver with longshore-plugin-api's export macro")
+    };
+    // SAFETY: the symbol's address is the header; `AbiHeaderRef` is a pointer to it, and `upgrade` compares its magic before more is read.
+    let symbol = unsafe { library.get::<AbiHeaderRef>(ROOT_MODULE_LOADER_NAME_WITH_NUL.as_bytes()) }.map_err(missing)?;
+    let header: AbiHeaderRef = *symbol;
+    let foreign = |error: LibraryError| {
+        let why = format!("its entry is not a table of the driver ABI: {}", summary(&error));
+        Fault::new(RefusalCode::OpenHeader, why, "build the driver with a released longshore-plugin-api")
+    };
+    let changed = |error: LibraryError| {
+        tracing::debug!(report = %error, "the layout report of a refused driver");
+        let why = format!("its tables differ from what its note says: {}", summary(&error));
+        Fault::new(RefusalCode::OpenLayout, why, "build the driver with a released longshore-plugin-api of this host's time")
+    };
+    let header = header.upgrade().map_err(foreign)?;
+    header.init_root_module::<RootRef>().map_err(changed)
+}
+
+/// abi_stable's reports are kilobytes long; people need the first differences only.
+fn summary(error: &LibraryError) -> String {
+    match error {
+        LibraryError::InvalidAbiHeader(_) => "its abi_stable header has another version".into(),
+        LibraryError::IncompatibleVersionNumber { expected_version, actual_version, .. } => {
+            format!("version {actual_version} instead of {expected_version}")
+        }
+        LibraryError::RootModule { .. } => format!("its constructor failed ({} {})", RootRef::NAME, env!("CARGO_PKG_VERSION")),
+        other => {
+            let report = other.to_string();
+            let errors: Vec<_> = report.lines().filter(|line| line.trim_start().starts_with("Error:")).map(str::trim).take(3).collect();
+            if errors.is_empty() { report.lines().next().unwrap_or("no report").trim().to_owned() } else { errors.join(", ") }
+        }
+    }
+}
+
+impl LoadedDriver {
+    /// What the file says of itself.
+    pub fn info(&self) -> &DriverInfo {
+        &self.info
+    }
+
+    /// Where it was loaded from.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// True if `describe` answers what the file's note says (driver contract, section 3).
+    pub fn describes_itself(&self, inspection: &Inspection) -> bool {
+        (self.root.describe())().as_str() == inspection.raw_note()
+    }
+
+    /// Opens an instance. `settings` were checked against the driver's schema. Needs a tokio runtime: the driver's blocking work runs there.
+    ///
+    /// # Errors
+    /// What the driver answers; `timeout` after `open_limit`.
+    pub async fn open(&self, instance: &str, settings: &Value, options: &OpenOptions) -> Result<DriverHandle, DriverError> {
+        let origin = format!("{}/{instance}", self.info.name);
+        let services = Arc::new(Services::new(&origin));
+        let capabilities = self.info.known_capabilities();
+        let opening = ForeignDriver::open(self.root, settings, (instance, &origin), capabilities, services, |_| None);
+        match tokio::time::timeout(options.open_limit, opening).await {
+            Ok(driver) => Ok(DriverHandle::new(driver?, self.info.clone(), options.call_limit)),
+            Err(_) => {
+                let message = format!("open did not answer within {} s (drivers.open_secs)", options.open_limit.as_secs());
+                Err(DriverError::new(ErrorClass::Timeout, message).from_instance(&origin))
+            }
+        }
+    }
+
+    /// A call context without trace, for calls outside of a request.
+    pub fn call(options: &OpenOptions) -> Call {
+        crate::handle::call(options.call_limit, 0)
+    }
+}

@@ -1,0 +1,235 @@
+//! Decides whether an inspected driver file may be loaded into this host.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use longshore_plugin_api::metadata::CONTRACT;
+
+use crate::elf::unreadable;
+use crate::inspect::{Inspection, Sha256};
+use crate::refusal::{Fault, Refusal, RefusalCode, plain};
+
+/// What this host is, and what its operator asks of a driver file.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The driver's name, if it was asked for by name.
+    pub expected_name: Option<String>,
+    /// The only content that may be loaded.
+    pub sha256: Option<Sha256>,
+    /// True to load a file that every user of the machine could have written.
+    pub allow_writable: bool,
+    /// The ABI major that this host speaks.
+    pub host_abi_major: u32,
+    /// The fingerprint of its tables.
+    pub host_layout: String,
+    /// The extension tables that it offers to drivers.
+    pub host_extensions: Vec<String>,
+    /// The running glibc's version.
+    pub host_glibc: (u32, u32),
+    /// The symbol that it calls first.
+    pub entry_symbol: &'static str,
+}
+
+/// Compares the file with `policy`, still without running any of it.
+///
+/// Who may have written the file comes first: what it says of itself is worth nothing before that.
+///
+/// # Errors
+/// The first reason not to load it.
+pub fn verify(inspection: &Inspection, policy: &Policy) -> Result<(), Refusal> {
+    check(inspection, policy).map_err(|fault| fault.refuse(inspection.path()).named(&inspection.info().name))?;
+    entry(inspection, policy)
+}
+
+fn check(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
+    if !policy.allow_writable {
+        not_writable_by_all(inspection)?;
+    }
+    digest(inspection, policy)?;
+    name(inspection, policy)?;
+    abi(inspection, policy)?;
+    contract(inspection)?;
+    panics(inspection)?;
+    libc(inspection, policy)
+}
+
+/// Refuses a file that every user may write or exchange. A sticky folder such as /tmp counts: its files are safe, but a name in it belongs
+/// to whoever came first.
+fn not_writable_by_all(inspection: &Inspection) -> Result<(), Fault> {
+    let metadata = inspection.file().metadata().map_err(|error| unreadable(&error))?;
+    if let Some(mode) = writable_by_all(&metadata) {
+        return Err(Fault::new(
+            RefusalCode::PolicyWritableFile,
+            format!("every user of this machine may write to it (mode {mode:04o})"),
+            format!(
+                "make sure that it is still the file you installed, then run chmod o-w {:?}",
+                inspection.path()
+            ),
+        ));
+    }
+    // A link can be exchanged in its own folder, and its target in the target's.
+    let real = inspection.path().canonicalize().map_err(|error| unreadable(&error))?;
+    for folder in [inspection.path().parent(), real.parent()].into_iter().flatten() {
+        folder_not_writable_by_all(folder)?;
+    }
+    Ok(())
+}
+
+fn folder_not_writable_by_all(folder: &Path) -> Result<(), Fault> {
+    let metadata = folder.metadata().map_err(|error| unreadable(&error))?;
+    match writable_by_all(&metadata) {
+        None => Ok(()),
+        Some(mode) => Err(Fault::new(
+            RefusalCode::PolicyWritableFolder,
+            format!("every user of this machine may exchange the files in its folder {folder:?} (mode {mode:04o})"),
+            format!("move it to a folder of its own, or run chmod o-w {folder:?}"),
+        )),
+    }
+}
+
+fn writable_by_all(metadata: &fs::Metadata) -> Option<u32> {
+    let mode = metadata.permissions().mode() & 0o7777;
+    (mode & 0o002 != 0).then_some(mode)
+}
+
+fn digest(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
+    let Some(want) = policy.sha256 else {
+        return Ok(());
+    };
+    let got = inspection.sha256().map_err(|error| unreadable(&error))?;
+    if got == want {
+        return Ok(());
+    }
+    Err(Fault::new(
+        RefusalCode::PolicyDigest,
+        format!("its sha256 is {got}, pinned is {want}"),
+        "if you installed this file yourself, pin its sha256; if not, find out who changed it",
+    ))
+}
+
+fn name(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
+    let name = &inspection.info().name;
+    match &policy.expected_name {
+        Some(expected) if expected != name => Err(Fault::new(
+            RefusalCode::NameMismatch,
+            format!("driver {expected:?} was asked for, the file says that it is {name:?}"),
+            format!("ask for {name:?}, or install the file of {expected:?} under its own name"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn abi(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
+    let abi = &inspection.info().abi;
+    let ours = policy.host_abi_major;
+    let rebuild = format!("build the driver with a longshore-plugin-api of ABI major {ours}, or use a host that speaks the driver's");
+    if abi.kind != "rust" {
+        return Err(Fault::new(
+            RefusalCode::AbiKind,
+            format!(
+                "it is called through tables of the kind {:?}, this host calls \"rust\"",
+                plain(&abi.kind)
+            ),
+            "build the driver with longshore-plugin-api, or use a host that speaks the driver's kind",
+        ));
+    }
+    if abi.major != ours {
+        let why = format!("built for ABI major {}, this host speaks {ours}", abi.major);
+        return Err(Fault::new(RefusalCode::AbiMajor, why, rebuild));
+    }
+    if abi.layout != policy.host_layout {
+        let theirs = plain(&abi.layout);
+        let why = format!(
+            "its tables of ABI major {ours} are {theirs:?}, this host's are {:?}: one of them was changed",
+            policy.host_layout
+        );
+        return Err(Fault::new(
+            RefusalCode::AbiLayout,
+            why,
+            "build the driver with a released longshore-plugin-api of this host's time",
+        ));
+    }
+    let lacking: Vec<_> = abi
+        .requires
+        .iter()
+        .filter(|name| !policy.host_extensions.contains(name))
+        .map(|name| plain(name))
+        .collect();
+    if !lacking.is_empty() {
+        return Err(Fault::new(
+            RefusalCode::AbiExtension,
+            format!("it cannot do without the host's {}, which this host lacks", quoted(&lacking)),
+            "upgrade the host, or use a version of the driver that asks for less",
+        ));
+    }
+    Ok(())
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+}
+
+fn contract(inspection: &Inspection) -> Result<(), Fault> {
+    let theirs = inspection.info().contract;
+    if theirs == CONTRACT {
+        return Ok(());
+    }
+    Err(Fault::new(
+        RefusalCode::ContractVersion,
+        format!("it keeps driver contract {theirs}, this host relies on {CONTRACT}"),
+        format!("use a version of the driver for contract {CONTRACT}, or a host for contract {theirs}"),
+    ))
+}
+
+fn panics(inspection: &Inspection) -> Result<(), Fault> {
+    let strategy = &inspection.info().panic;
+    if strategy == "unwind" {
+        return Ok(());
+    }
+    Err(Fault::new(
+        RefusalCode::PanicAbort,
+        format!(
+            "it was built with panic = {:?}: its first panic would end the host",
+            plain(strategy)
+        ),
+        "build the driver with panic = \"unwind\" in its profile",
+    ))
+}
+
+fn libc(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
+    let musl = |name: &&String| name.starts_with("libc.musl-") || *name == "libc.so";
+    let (host_major, host_minor) = policy.host_glibc;
+    if let Some(library) = inspection.needed().iter().find(musl) {
+        return Err(Fault::new(
+            RefusalCode::PlatformLibc,
+            format!("it needs {library:?}, the C library musl; this host runs on glibc {host_major}.{host_minor}"),
+            "install the driver's build for a -linux-gnu target",
+        ));
+    }
+    match inspection.glibc_need() {
+        Some(((major, minor), need)) if (major, minor) > policy.host_glibc => Err(Fault::new(
+            RefusalCode::PlatformLibc,
+            format!(
+                "it needs glibc {major}.{minor} ({} of {}), this host runs on {host_major}.{host_minor}",
+                plain(&need.version),
+                plain(&need.library)
+            ),
+            format!("build the driver on a system with glibc {host_major}.{host_minor} or older, or run the host on a newer system"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Looks for the entry without asking the dynamic linker: to ask it, the file would have to be loaded, and loading runs its constructors.
+fn entry(inspection: &Inspection, policy: &Policy) -> Result<(), Refusal> {
+    if inspection.exports(policy.entry_symbol)? {
+        return Ok(());
+    }
+    let fault = Fault::new(
+        RefusalCode::EntryMissing,
+        format!("it does not export {:?}, the symbol that a host calls first", policy.entry_symbol),
+        "keep the symbol: build a crate of type cdylib, and leave it out of version scripts and of `strip` lists",
+    );
+    Err(fault.refuse(inspection.path()).named(&inspection.info().name))
+}
