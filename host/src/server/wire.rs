@@ -22,8 +22,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
-/// How much of a file goes to the kernel at a time, in bytes.
-const STEP_BYTES: usize = 1024 * 1024;
+/// How much of a file goes to the kernel at a time, in bytes. After each step other threads get their turn, see `poll_send_file`.
+const STEP_BYTES: usize = 512 * 1024;
 
 /// Stands for bytes of files. It takes no memory: the pages of a static of zeros exist only once they are touched.
 static PLACEHOLDER: [u8; STEP_BYTES] = [0; STEP_BYTES];
@@ -139,6 +139,11 @@ impl Wire {
                     if region.left == 0 {
                         regions.pop_front();
                     }
+                    drop(regions);
+                    // A client or proxy on this machine is best served on this core, while what was sent is in its cache: without the
+                    // yield it runs on another one, woken by an interrupt for each step, at a quarter of the throughput. With a client
+                    // elsewhere the call costs less than a microsecond.
+                    std::thread::yield_now();
                     return Poll::Ready(Ok(sent));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
