@@ -1,0 +1,118 @@
+//! Uploads: a growing file in the private folder that gets its key by renaming.
+//!
+//! Small uploads never touch the disk before their commit: bytes gather in memory, and commit does everything in one go on one of the
+//! host's threads. Larger ones are written through, and what is written goes to the disk while more arrives, so that the sync at the end
+//! finds little left to do. The file moves from `temporary` to `uploads` when the first token for it is made.
+
+use std::sync::Arc;
+
+use longshore_plugin_api::{Bytes, Call, DriverError, Host, Key, ObjectInfo, Upload, UploadToken};
+use rustix::fs::FileType;
+
+use crate::errno::failed;
+use crate::folders;
+use crate::growing::{Growing, State};
+use crate::private::{self, Id};
+use crate::root::{READ, child};
+use crate::store::Store;
+use crate::token::Claim;
+use crate::work::{self, check_deadline};
+
+/// An upload.
+pub struct FilesystemUpload {
+    host: Host,
+    growing: Arc<Growing>,
+    /// What the caller knows to be accepted. A call that was cancelled may have written more, which the next one takes back.
+    offset: u64,
+}
+
+/// Starts an upload; nothing is written yet.
+pub(crate) fn begin(store: &Arc<Store>) -> Result<FilesystemUpload, DriverError> {
+    Ok(State::begin(store)?.into_upload())
+}
+
+/// Continues the upload of a token.
+pub(crate) async fn resume(store: &Arc<Store>, call: &Call, token: &UploadToken) -> Result<FilesystemUpload, DriverError> {
+    let claim = Claim::open(token)?;
+    let holder = store.clone();
+    store
+        .blocking(call, move |_, _| Ok(State::resume(&holder, claim)?.into_upload()))
+        .await
+}
+
+/// Tokens of uploads that nobody has written to for `older_than_ms`, and nobody holds.
+pub(crate) fn abandoned(store: &Store, older_than_ms: u64) -> Result<Vec<UploadToken>, DriverError> {
+    let folder = &store.private()?.uploads;
+    let failed = |errno| failed("list", "uploads", errno);
+    let mut ids = Vec::new();
+    let own = private::reopened(folder).map_err(failed)?;
+    folders::each_name(&own, &mut |name, _| {
+        ids.extend(Id::parse(name));
+        true
+    })
+    .map_err(failed)?;
+    let mut tokens = Vec::new();
+    for id in ids {
+        let Ok(file) = child(folder, id.as_str(), READ) else { continue };
+        let stat = rustix::fs::fstat(&file).map_err(failed)?;
+        let old = private::age(&stat).as_millis() >= u128::from(older_than_ms);
+        if old && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && private::lock(&file).is_ok() {
+            tokens.push(
+                Claim {
+                    id,
+                    offset: u64::try_from(stat.st_size).unwrap_or(0),
+                    durable: false,
+                }
+                .seal()?,
+            );
+        }
+    }
+    Ok(tokens)
+}
+
+impl Upload for FilesystemUpload {
+    fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    async fn write(&mut self, call: &Call, bytes: Bytes) -> Result<(), DriverError> {
+        check_deadline(call)?;
+        let length = bytes.len() as u64;
+        if !self.growing.gather(&bytes, self.offset)? {
+            self.run(call, None, move |state| state.write(&bytes)).await?;
+        }
+        self.offset += length;
+        Ok(())
+    }
+
+    async fn suspend(&mut self, call: &Call) -> Result<UploadToken, DriverError> {
+        self.run(call, None, State::suspend).await
+    }
+
+    async fn commit(&mut self, call: &Call, destination: &Key, size: u64) -> Result<ObjectInfo, DriverError> {
+        let destination = destination.to_owned();
+        self.run(call, Some("committed"), move |state| state.commit(&destination, size))
+            .await
+    }
+
+    async fn abort(&mut self, call: &Call) -> Result<(), DriverError> {
+        self.run(call, Some("aborted"), State::remove).await
+    }
+}
+
+impl FilesystemUpload {
+    /// The handle of `growing`, which has `offset` bytes.
+    pub(crate) fn new(host: Host, growing: Arc<Growing>, offset: u64) -> Self {
+        Self { host, growing, offset }
+    }
+
+    /// Runs `step` on one of the host's threads. With `ends`, the upload has ended in that way if it succeeds.
+    async fn run<T, F>(&self, call: &Call, ends: Option<&'static str>, step: F) -> Result<T, DriverError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut State) -> Result<T, DriverError> + Send + 'static,
+    {
+        let (growing, offset) = (self.growing.clone(), self.offset);
+        work::run(&self.host, call, move |_| growing.step(offset, ends, step)).await
+    }
+}
