@@ -1,7 +1,7 @@
 //! The state of an upload: what was gathered in memory, what the file has, what of it is on disk.
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use longshore_plugin_api::{Condition, DriverError, ErrorClass, Key, ObjectInfo, UploadToken};
@@ -10,19 +10,16 @@ use rustix::io::Errno;
 
 use crate::errno::failed;
 use crate::private::{self, Id};
-use crate::root::{READ, child};
+use crate::root::child;
+use crate::staging::{BLOCK_BYTES, Staging, write_direct};
 use crate::store::Store;
 use crate::token::Claim;
 use crate::upload::FilesystemUpload;
 use crate::work;
 use crate::write::{publish, stamp, write_all};
 
-/// How many bytes gather in memory before they are written.
-const GATHER_MAX_BYTES: usize = 128 * 1024;
-/// After how many bytes what was written is sent to the disk.
-const WRITEBACK_BYTES: u64 = 8 << 20;
-/// How many uploads of an instance may have a thread busy with that; the others rely on the kernel.
-const WRITEBACKS_MAX: usize = 4;
+/// From how many bytes on an upload is written past the page cache.
+const DIRECT_FROM_BYTES: u64 = 1 << 20;
 /// Files above this size take long enough to remove that a thread of the host does it.
 const REMOVE_HERE_MAX_BYTES: u64 = 4 << 20;
 
@@ -44,13 +41,11 @@ pub(crate) struct State {
     /// How many bytes the file has.
     written: u64,
     /// What follows them.
-    gathered: Vec<u8>,
+    staging: Staging,
+    /// The file once more, opened for writes past the page cache.
+    direct: Option<OwnedFd>,
     /// How many of the file's bytes are on disk, and its own entry in the filesystem with them; `None` if not even that.
     synced: Option<u64>,
-    /// Up to where the data was sent to the disk.
-    sent: u64,
-    /// A thread is doing that now.
-    sending: Arc<AtomicBool>,
 }
 
 /// Where the file is.
@@ -71,9 +66,9 @@ impl Growing {
         // Held only while a cancelled call still works.
         let Ok(mut phase) = self.0.try_lock() else { return Ok(false) };
         let state = phase.open()?;
-        let fits = state.end() == offset && state.gathered.len() + bytes.len() <= GATHER_MAX_BYTES;
+        let fits = state.end() == offset && state.staging.fits(bytes.len());
         if fits {
-            state.gathered.extend_from_slice(bytes);
+            state.staging.take(bytes);
         }
         Ok(fits)
     }
@@ -155,7 +150,7 @@ impl State {
         }
         let mut state = Self::new(store, claim.id);
         (state.place, state.file, state.synced) = (Place::Uploads, Some(file), synced);
-        (state.written, state.sent) = (claim.offset, claim.offset);
+        state.written = claim.offset;
         Ok(state)
     }
 
@@ -166,10 +161,9 @@ impl State {
             place: Place::Nowhere,
             file: None,
             written: 0,
-            gathered: Vec::new(),
+            staging: Staging::new(),
+            direct: None,
             synced: None,
-            sent: 0,
-            sending: Arc::default(),
         }
     }
 
@@ -182,7 +176,7 @@ impl State {
     }
 
     fn end(&self) -> u64 {
-        self.written + self.gathered.len() as u64
+        self.written + self.staging.len() as u64
     }
 
     fn failed(&self, errno: Errno) -> DriverError {
@@ -193,10 +187,10 @@ impl State {
     fn take_back(&mut self, offset: u64) -> Result<(), DriverError> {
         if let Some(kept) = offset.checked_sub(self.written) {
             // More than a `usize` cannot have been gathered, so the length is not cut short.
-            self.gathered.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+            self.staging.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
             return Ok(());
         }
-        self.gathered.clear();
+        self.staging.truncate(0);
         self.cut(offset)
     }
 
@@ -204,7 +198,7 @@ impl State {
         if let Some(file) = &self.file {
             rustix::fs::ftruncate(file, length).map_err(|errno| self.failed(errno))?;
         }
-        (self.written, self.sent, self.synced) = (length, self.sent.min(length), None);
+        (self.written, self.synced) = (length, None);
         Ok(())
     }
 
@@ -226,44 +220,112 @@ impl State {
             .ok_or_else(|| DriverError::new(ErrorClass::Internal, "the upload has no file"))
     }
 
-    /// Writes what was gathered and `bytes` behind it.
+    /// Accepts `bytes`, writing what no longer fits into memory.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), DriverError> {
         self.ensure_file()?;
-        let file = self.file()?;
-        if let Err(errno) = write_all(file, &[&self.gathered, bytes], self.written) {
-            // What could not be written whole gives its space back; what was gathered stays accepted.
+        if self.end() + bytes.len() as u64 >= DIRECT_FROM_BYTES && self.goes_direct() {
+            return self.stage(bytes);
+        }
+        let staged = self.staging.len();
+        self.put(|file, state| write_all(file, &[state.staging.data(), bytes], state.written))?;
+        self.written += (staged + bytes.len()) as u64;
+        self.staging.truncate(0);
+        Ok(())
+    }
+
+    /// Runs a write; if it fails, what it wrote gives its space back, and what was accepted before stays accepted.
+    fn put(&mut self, write: impl FnOnce(&OwnedFd, &Self) -> rustix::io::Result<()>) -> Result<(), DriverError> {
+        if let Err(errno) = write(self.file()?, self) {
             let error = self.failed(errno);
             self.cut(self.written)?;
             return Err(error);
         }
-        self.written += (self.gathered.len() + bytes.len()) as u64;
-        self.gathered.clear();
-        if self.store.is_durable() && self.written - self.sent >= WRITEBACK_BYTES {
-            self.send();
-        }
+        self.synced = None;
         Ok(())
     }
 
-    /// Has what was written so far sent to the disk, in the background. A hint and no promise: its errors are met again by the sync that
-    /// matters, because the two use descriptors opened apart and the kernel tells each of them.
-    fn send(&mut self) {
-        let Ok(folder) = self.folder() else { return };
-        let writebacks = &self.store.writebacks;
-        if self.sending.load(Ordering::Acquire) || writebacks.load(Ordering::Relaxed) >= WRITEBACKS_MAX {
-            return;
+    /// True if the file is, or can be, opened for writes past the page cache. A filesystem that knows no such writes is asked once.
+    fn goes_direct(&mut self) -> bool {
+        if self.direct.is_none() && self.store.is_durable() && self.store.direct.load(Ordering::Relaxed) {
+            let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            self.direct = self.folder().ok().and_then(|folder| child(folder, self.id.as_str(), flags).ok());
+            match self.direct {
+                Some(_) => self.staging.align(),
+                None => self.store.direct.store(false, Ordering::Relaxed),
+            }
         }
-        let Ok(file) = child(folder, self.id.as_str(), READ) else { return };
-        writebacks.fetch_add(1, Ordering::Relaxed);
-        self.sending.store(true, Ordering::Release);
-        self.sent = self.written;
-        let sending = Sending {
-            store: self.store.clone(),
-            flag: self.sending.clone(),
+        self.direct.is_some()
+    }
+
+    /// Stages `bytes`; each full stage goes to the disk.
+    fn stage(&mut self, bytes: &[u8]) -> Result<(), DriverError> {
+        let mut left = bytes;
+        loop {
+            left = &left[self.staging.take(left)..];
+            if !self.staging.is_full() {
+                return Ok(());
+            }
+            self.flush_blocks()?;
+        }
+    }
+
+    /// Writes as much of the stage as fills whole blocks of the file, past the page cache.
+    fn flush_blocks(&mut self) -> Result<(), DriverError> {
+        let astray = usize::try_from(self.written % BLOCK_BYTES as u64).unwrap_or(0);
+        if astray > 0 {
+            // The last token was made in the middle of a block: its rest is written like any other file's.
+            self.flush_some(self.staging.len().min(BLOCK_BYTES - astray))?;
+        }
+        let blocks = self.staging.whole_blocks();
+        if blocks == 0 {
+            return Ok(());
+        }
+        let written = match &self.direct {
+            Some(direct) => write_direct(direct, &self.staging.data()[..blocks], self.written),
+            None => Err(Errno::INVAL),
         };
-        work::start(&self.store.host, move || {
-            let _ = rustix::fs::fdatasync(&file);
-            drop(sending);
-        });
+        match written {
+            Ok(()) => {
+                self.advance(blocks);
+                Ok(())
+            }
+            // Stricter about alignment than any disk we know: from now on through the page cache.
+            Err(Errno::INVAL) => {
+                self.store.direct.store(false, Ordering::Relaxed);
+                self.direct = None;
+                self.flush_some(self.staging.len())
+            }
+            Err(errno) => {
+                let error = self.failed(errno);
+                self.cut(self.written)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes the first `count` bytes of the stage through the page cache.
+    fn flush_some(&mut self, count: usize) -> Result<(), DriverError> {
+        self.put(|file, state| write_all(file, &[&state.staging.data()[..count]], state.written))?;
+        self.advance(count);
+        Ok(())
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.written += count as u64;
+        self.staging.consume(count);
+        self.synced = None;
+    }
+
+    /// Writes all that was accepted.
+    fn flush(&mut self) -> Result<(), DriverError> {
+        self.ensure_file()?;
+        if self.direct.is_some() {
+            self.flush_blocks()?;
+        }
+        if self.staging.len() > 0 {
+            self.flush_some(self.staging.len())?;
+        }
+        Ok(())
     }
 
     fn folder(&self) -> Result<&OwnedFd, DriverError> {
@@ -273,7 +335,7 @@ impl State {
     }
 
     pub(crate) fn suspend(&mut self) -> Result<UploadToken, DriverError> {
-        self.write(&[])?;
+        self.flush()?;
         let private = self.store.private()?;
         if self.place == Place::Temporary {
             let id = self.id.as_str();
@@ -305,7 +367,7 @@ impl State {
             let message = format!("the upload has {} bytes, the commit expects {size}", self.end());
             return Err(DriverError::new(ErrorClass::Corrupt, message));
         }
-        self.write(&[])?;
+        self.flush()?;
         let file = self.file()?;
         let failed = |errno| failed("write key", destination, errno);
         let info = stamp(file).map_err(failed)?;
@@ -348,18 +410,5 @@ impl Drop for State {
         } else {
             remove();
         }
-    }
-}
-
-/// Gives the thread back when the work ends, or when the host drops it undone.
-struct Sending {
-    store: Arc<Store>,
-    flag: Arc<AtomicBool>,
-}
-
-impl Drop for Sending {
-    fn drop(&mut self) {
-        self.store.writebacks.fetch_sub(1, Ordering::Relaxed);
-        self.flag.store(false, Ordering::Release);
     }
 }

@@ -17,6 +17,7 @@ mod read;
 mod remove;
 mod root;
 mod settings;
+mod staging;
 mod store;
 mod token;
 mod upload;

@@ -9,13 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use longshore_plugin_api::{DriverError, ErrorClass};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use crate::errno::failed;
 use crate::folders::{self, Kind};
 use crate::remove;
 use crate::root::{FOLDER, READ, Root, child};
 use crate::work::Stop;
+use crate::write::sync_all;
 
 /// The folder's name.
 pub(crate) const PRIVATE: &str = ".longshore#";
@@ -52,7 +53,7 @@ impl Private {
 fn folder(outer: &OwnedFd, name: &str) -> Result<OwnedFd, DriverError> {
     let opened = match child(outer, name, FOLDER) {
         Err(Errno::NOENT) => match rustix::fs::mkdirat(outer, name, FOLDER_MODE) {
-            Ok(()) => rustix::fs::fsync(outer).and_then(|()| child(outer, name, FOLDER)),
+            Ok(()) => sync_all(outer).and_then(|()| child(outer, name, FOLDER)),
             Err(Errno::EXIST) => child(outer, name, FOLDER),
             Err(errno) => Err(errno),
         },
@@ -96,7 +97,7 @@ impl fmt::Display for Id {
 /// Makes a new file of that name, open for reading and writing.
 pub(crate) fn create(folder: &OwnedFd, id: &Id) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(folder, id.as_str(), flags, FILE_MODE)
+    retry_on_intr(|| rustix::fs::openat(folder, id.as_str(), flags, FILE_MODE))
 }
 
 /// A new file in `temporary`, removed when this is dropped before it was published.

@@ -12,6 +12,7 @@ use crate::private::{Id, Private};
 use crate::root::{FOLDER, child};
 use crate::store::Store;
 use crate::work::Stop;
+use crate::write::sync_all;
 
 /// Removes an object. A link that somebody planted in its place is no object.
 pub(crate) fn object(store: &Store, key: &Key) -> Result<(), DriverError> {
@@ -69,7 +70,7 @@ pub(crate) fn below(store: &Store, prefix: &Prefix, stop: &Stop) -> Result<(), D
 fn prune(store: &Store, path: &str, folder: OwnedFd) -> Result<(), DriverError> {
     let left = folders::prune(&store.root, path).unwrap_or(folder);
     if store.is_durable() {
-        rustix::fs::fsync(&left).map_err(|errno| failed("sync the removal of", path, errno))?;
+        sync_all(&left).map_err(|errno| failed("sync the removal of", path, errno))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, Stat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 /// What every file and folder is opened with: a pipe that somebody planted must not block, nor a terminal become ours.
 const ALWAYS: OFlags = OFlags::CLOEXEC.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
@@ -71,7 +71,7 @@ impl Root {
 
     fn resolve(&self, path: &str, flags: OFlags, more: ResolveFlags) -> rustix::io::Result<OwnedFd> {
         let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        rustix::fs::openat2(&self.folder, or_dot(path), fitting(flags), Mode::empty(), beneath | more)
+        retry_on_intr(|| rustix::fs::openat2(&self.folder, or_dot(path), fitting(flags), Mode::empty(), beneath | more))
     }
 
     /// Facts about the folder that was opened, wherever it is now.
@@ -92,7 +92,8 @@ impl Root {
 
 /// Opens one name inside a folder; a link is refused with LOOP (or NOTDIR, where a folder is wanted).
 pub(crate) fn child(folder: impl AsFd, name: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    let found = rustix::fs::openat(folder, name, fitting(flags) | OFlags::NOFOLLOW, Mode::empty())?;
+    let folder = folder.as_fd();
+    let found = retry_on_intr(|| rustix::fs::openat(folder, name, fitting(flags) | OFlags::NOFOLLOW, Mode::empty()))?;
     // With O_PATH the link itself is opened.
     if flags.contains(OFlags::PATH) && rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode).is_symlink() {
         return Err(Errno::LOOP);

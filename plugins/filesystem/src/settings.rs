@@ -13,6 +13,9 @@ pub(crate) struct FilesystemSettings {
     /// What an answered write survives.
     #[serde(default)]
     pub(crate) durability: Durability,
+    /// Whether large uploads are written past the page cache.
+    #[serde(default = "yes")]
+    pub(crate) direct_io: bool,
     /// When a suspended upload counts as abandoned.
     #[serde(default = "one_week")]
     upload_stale_secs: u64,
@@ -37,4 +40,8 @@ impl FilesystemSettings {
 
 const fn one_week() -> u64 {
     7 * 24 * 3600
+}
+
+const fn yes() -> bool {
+    true
 }

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use longshore_plugin_api::{Call, DriverError, ErrorClass, Host, Level};
@@ -32,8 +32,8 @@ pub(crate) struct Store {
     closed: Arc<AtomicBool>,
     /// Uploads that somebody holds: closing lets go of their files.
     uploads: Mutex<Vec<Weak<Growing>>>,
-    /// How many uploads are having their data written back now.
-    pub(crate) writebacks: AtomicUsize,
+    /// Large uploads are written past the page cache.
+    pub(crate) direct: AtomicBool,
 }
 
 impl Store {
@@ -64,7 +64,7 @@ impl Store {
             ordered,
             closed: Arc::default(),
             uploads: Mutex::default(),
-            writebacks: AtomicUsize::new(0),
+            direct: AtomicBool::new(settings.direct_io),
         });
         match &store.private {
             Ok(_) => store.sweep(settings),

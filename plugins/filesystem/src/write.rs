@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use longshore_plugin_api::{Condition, DriverError, ErrorClass, Key, ObjectInfo};
 use rustix::fs::{AtFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use crate::errno::{failed, is_not_empty};
 use crate::folders;
@@ -48,7 +48,7 @@ pub(crate) fn copy(store: &Store, from: &Key, to: &Key, stop: &Stop) -> Result<O
 fn finish(store: &Store, temporary: &mut Temporary<'_>, key: &Key, condition: Condition) -> Result<ObjectInfo, DriverError> {
     let info = stamp(&temporary.file).map_err(|errno| failed("write key", key, errno))?;
     if store.is_durable() {
-        rustix::fs::fdatasync(&temporary.file).map_err(|errno| failed("sync key", key, errno))?;
+        sync_data(&temporary.file).map_err(|errno| failed("sync key", key, errno))?;
     }
     publish(store, &store.private()?.temporary, &temporary.id, key, condition)?;
     temporary.published = true;
@@ -94,6 +94,16 @@ pub(crate) fn write_all(file: &OwnedFd, parts: &[&[u8]], offset: u64) -> rustix:
         }
     }
     Ok(())
+}
+
+/// Makes a file's bytes durable, and what is needed to find them.
+pub(crate) fn sync_data(file: &OwnedFd) -> rustix::io::Result<()> {
+    retry_on_intr(|| rustix::fs::fdatasync(file))
+}
+
+/// Makes all of a file durable, or the names in a folder.
+pub(crate) fn sync_all(file: &OwnedFd) -> rustix::io::Result<()> {
+    retry_on_intr(|| rustix::fs::fsync(file))
 }
 
 /// Sets the time of the content to now, to the nanosecond: the kernel's own stamps are only as fine as its tick, and a file replaced twice
@@ -218,7 +228,7 @@ fn sync_names(store: &Store, key: &Key, folder: &OwnedFd, changed: &[OwnedFd]) -
     changed
         .iter()
         .chain([folder])
-        .try_for_each(rustix::fs::fsync)
+        .try_for_each(sync_all)
         .map_err(|errno| failed("sync the folder of key", key, errno))
 }
 
@@ -247,7 +257,8 @@ fn copy_bytes(source: &OwnedFd, target: &OwnedFd, size: u64, stop: &Stop, to: &K
 /// Copies some bytes through a buffer, where the filesystem cannot do it.
 fn copy_step(source: &OwnedFd, target: &OwnedFd, offset: u64, to: &Key) -> Result<u64, DriverError> {
     let mut buffer = vec![0; 256 * 1024];
-    let copied = rustix::io::pread(source, buffer.as_mut_slice(), offset).map_err(|errno| failed("read the source of key", to, errno))?;
+    let copied = retry_on_intr(|| rustix::io::pread(source, buffer.as_mut_slice(), offset))
+        .map_err(|errno| failed("read the source of key", to, errno))?;
     if copied == 0 {
         return Err(DriverError::new(
             ErrorClass::Broken,

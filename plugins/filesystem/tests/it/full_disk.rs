@@ -65,7 +65,7 @@ fn an_upload_that_runs_into_the_end_keeps_what_was_accepted() {
     write(&mut upload, vec![2; 300_000]);
     for _ in 0..3 {
         assert_eq!(
-            class(block_on(upload.write(&CALL, Bytes::from(vec![3; 900_000])))),
+            class(block_on(upload.write(&CALL, Bytes::from(vec![3; 2_000_000])))),
             ErrorClass::Full
         );
         assert_eq!(upload.offset(), 400_000);

@@ -220,7 +220,12 @@ fn abandoned_uploads_are_listed_and_can_be_purged() {
 #[test]
 fn stale_temporaries_are_removed_at_open() {
     let folder = TempDir::new().expect("a folder");
-    drop(open(folder.path(), "disk").expect("open"));
+    let open = || {
+        let settings = Settings::new(serde_json::json!({ "root": folder.path() }));
+        let host = Host::new(std::sync::Arc::new(AtOnce), "test");
+        block_on(Filesystem::open(settings, host, None)).expect("open")
+    };
+    drop(open());
     let private = folder.path().join(PRIVATE);
     let age = |path: &Path, hours: u64| {
         let file = std::fs::File::options()
@@ -238,9 +243,9 @@ fn stale_temporaries_are_removed_at_open() {
     age(&private.join("uploads/young"), 24 * 6);
     std::fs::create_dir_all(private.join("temporary/tree/a/b")).expect("folders");
     std::fs::write(private.join("temporary/tree/a/b/c"), "").expect("a file");
+    let driver = open();
 
     // An upload that goes on slowly is old, but held.
-    let driver = open(folder.path(), "disk").expect("open");
     let mut held = block_on(driver.upload_begin(&CALL, None)).expect("an upload begins");
     write(&mut held, vec![1; 200_000]);
     let is_id = |path: &PathBuf| path.file_name().is_some_and(|name| name.len() == 32);
@@ -250,13 +255,7 @@ fn stale_temporaries_are_removed_at_open() {
         .find(is_id);
     age(&file.expect("the upload's file"), 2);
 
-    block_on(Filesystem::open(
-        Settings::new(serde_json::json!({ "root": folder.path() })),
-        Host::new(std::sync::Arc::new(AtOnce), "test"),
-        None,
-    ))
-    .map(drop)
-    .expect("open");
+    drop(open());
     let left = |name: &str| {
         let names = std::fs::read_dir(private.join(name)).expect("the folder");
         names
