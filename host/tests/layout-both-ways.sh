@@ -7,6 +7,7 @@ set -euo pipefail
 . "$(dirname "$0")/clients/lib.sh"
 : "${LONGSHORE:?path of the longshore program}" "${LONGSHORE_DRIVERS:?folder with the driver files}"
 LONGSHORE_DRIVERS=$(cd "$LONGSHORE_DRIVERS" && pwd)
+export -n LONGSHORE_DRIVERS # the program would take it for a key of its configuration
 work=$(mktemp -d)
 pids=()
 # shellcheck disable=SC2034 # set through their names by start()

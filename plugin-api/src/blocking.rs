@@ -269,12 +269,12 @@ impl<U: BlockingUpload> BlockingUploadHandle<U> {
         let work = move || {
             // The lock keeps a call that was abandoned half-way from running beside the next one.
             let mut upload = upload.lock().unwrap_or_else(PoisonError::into_inner);
-            let answer = work(&mut upload)?;
+            let answer = work(&mut upload);
             Ok((answer, upload.offset()))
         };
         let (answer, offset) = self.host.blocking(work).await?;
         self.offset = offset;
-        Ok(answer)
+        answer
     }
 }
 
@@ -293,7 +293,11 @@ impl<U: BlockingUpload> Upload for BlockingUploadHandle<U> {
 
     fn commit(&mut self, _: &Call, destination: &Key, size: u64) -> impl Future<Output = Result<ObjectInfo, DriverError>> + Send {
         let destination = destination.to_owned();
-        self.run(move |upload| upload.commit(&destination, size))
+        self.run(move |upload| {
+            // Again, although the boundary has compared it: a write that the host gave up may have run to its end since.
+            crate::upload::check_size(upload.offset(), size)?;
+            upload.commit(&destination, size)
+        })
     }
 
     async fn abort(&mut self, _: &Call) -> Result<(), DriverError> {

@@ -33,7 +33,8 @@ pub trait Upload: Send + 'static {
     /// Publishes the object atomically, replacing any older one.
     ///
     /// # Errors
-    /// `corrupt` if `size` differs from what was written; `conflict` if the key clashes with a prefix.
+    /// `corrupt` if `size` differs from what was written (the boundary compares it with `offset` first); `conflict` if the key clashes
+    /// with a prefix.
     fn commit(&mut self, call: &Call, destination: &Key, size: u64) -> impl Future<Output = Result<ObjectInfo, DriverError>> + Send;
 
     /// Removes every trace.
@@ -41,6 +42,14 @@ pub trait Upload: Send + 'static {
     /// # Errors
     /// The classes of the back-end.
     fn abort(&mut self, call: &Call) -> impl Future<Output = Result<(), DriverError>> + Send;
+}
+
+/// Compares what was written with what a commit expects.
+pub(crate) fn check_size(offset: u64, size: u64) -> Result<(), DriverError> {
+    if offset == size {
+        return Ok(());
+    }
+    Err(DriverError::new(ErrorClass::Corrupt, format!("the upload has {offset} bytes, the commit expects {size}")))
 }
 
 /// What [`Upload::suspend`] gives and [`Driver::upload_resume`](crate::Driver::upload_resume) takes: at most 4 KiB, opaque to the host.

@@ -55,10 +55,9 @@ impl ApiError {
     /// Writes down what is not the client's fault.
     pub(super) fn log(&self, parts: &Parts, trace_id: u128) {
         let Some(cause) = &self.cause else { return };
-        let source = std::error::Error::source(cause).map(ToString::to_string).unwrap_or_default();
         let (method, path) = (&parts.method, parts.uri.path());
         let request = format_args!("{trace_id:032x}");
-        tracing::error!(%request, %method, path, status = self.status().as_u16(), "{cause}: {source}");
+        tracing::error!(%request, %method, path, status = self.status().as_u16(), "{}", cause.with_cause());
     }
 }
 

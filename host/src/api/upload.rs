@@ -24,8 +24,7 @@ impl Api {
         let announced = request.query.digest_algorithm()?;
         if let Some(digest) = request.query.digest()? {
             check_octets(&request)?;
-            let state = repository.begin_upload(digest.algorithm())?;
-            let finished = repository.finish(state, request.body, None, digest).await?;
+            let finished = repository.push(request.body, digest).await?;
             return Ok(created(name, &finished.digest));
         }
         let state = repository.begin_upload(announced)?;

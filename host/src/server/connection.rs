@@ -53,7 +53,9 @@ impl Connection {
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(%error, "a connection ended with an error");
+            // hyper says where it was, the cause what happened.
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            tracing::debug!(%error, cause, "a connection ended with an error");
         }
     }
 

@@ -93,6 +93,14 @@ impl StoreError {
         move |source| Self::Driver { action, source }
     }
 
+    /// For a log: the sentence, and what the driver says.
+    pub fn with_cause(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(cause) => format!("{self}: {cause}"),
+            None => self.to_string(),
+        }
+    }
+
     /// A reference that a manifest lacks.
     pub(super) fn missing(reference: &Referenced<'_>) -> (Digest, String) {
         (reference.descriptor.digest, reference.field.to_string())

@@ -19,6 +19,18 @@ const PUT_MAX_BYTES: usize = 256 * 1024;
 /// The largest record of a broken upload, in bytes: a sealed state.
 const RECORD_MAX_BYTES: u64 = 16 * 1024;
 
+/// A body that did not make a blob: why, and what came of it.
+struct Broken {
+    why: StoreError,
+    came: Option<(UploadHandle, Hashes)>,
+}
+
+impl<E: Into<StoreError>> From<E> for Broken {
+    fn from(error: E) -> Self {
+        Self { why: error.into(), came: None }
+    }
+}
+
 /// A blob that was pushed.
 #[derive(Debug, Clone, Copy)]
 pub struct Finished {
@@ -66,14 +78,36 @@ impl Repository {
         }
     }
 
-    /// Appends what is left, checks the digest and publishes the blob.
+    /// Takes a whole blob in one request. No client knows of a session, so nothing is kept of a body that breaks.
     ///
     /// # Errors
-    /// [`StoreError::DigestMismatch`], after which the session is gone; else as [`append`](Self::append).
+    /// As [`finish`](Self::finish).
+    pub async fn push(&self, body: Incoming, want: Digest) -> Result<Finished, StoreError> {
+        let state = self.begin_upload(want.algorithm())?;
+        self.receive(&state, body, None, want).await.map_err(|broken| broken.why)
+    }
+
+    /// Appends what is left, checks the digest and publishes the blob. The session is over then.
+    ///
+    /// # Errors
+    /// [`StoreError::DigestMismatch`], after which the session is over too; else as [`append`](Self::append).
     pub async fn finish(&self, state: UploadState, body: Incoming, range: Option<ChunkRange>, want: Digest) -> Result<Finished, StoreError> {
         self.check_session(&state)?;
-        check_range(&state, &body, range)?;
-        let mut hashes = Hashes::import(&state.hashes, state.offset).ok_or_else(|| unknown(&state))?;
+        let received = self.receive(&state, body, range, want).await;
+        if let Err(Broken { why, came: Some((upload, hashes)) }) = received {
+            self.keep_broken(&state, upload, &hashes, &why).await;
+            return Err(why);
+        }
+        let received = received.map_err(|broken| broken.why);
+        if matches!(received, Ok(_) | Err(StoreError::DigestMismatch { .. })) {
+            self.end_session(&state).await;
+        }
+        received
+    }
+
+    async fn receive(&self, state: &UploadState, body: Incoming, range: Option<ChunkRange>, want: Digest) -> Result<Finished, Broken> {
+        check_range(state, &body, range)?;
+        let mut hashes = Hashes::import(&state.hashes, state.offset).ok_or_else(|| unknown(state))?;
         hashes.announce(want.algorithm());
         let mut inflow = Inflow::new(body, state.offset, self.storage.options.blob_max_bytes);
         inflow.check_announced()?;
@@ -83,18 +117,17 @@ impl Repository {
             match inflow.small(&mut hashes, PUT_MAX_BYTES).await? {
                 Ok(whole) => {
                     promised(range, 0, whole.len() as u64)?;
-                    return self.put_small(whole, &hashes, want).await;
+                    return Ok(self.put_small(whole, &hashes, want).await?);
                 }
                 Err(some) => first = some,
             }
         }
-        let mut upload = self.resume(&state).await?;
+        let mut upload = self.resume(state).await?;
         let ended = self.pump(&mut inflow, first, (&before, &mut hashes), &mut upload).await;
-        if let Err(error) = ended.and_then(|()| promised(range, state.offset, upload.offset())) {
-            self.keep_broken(&state, upload, &hashes, &error).await;
-            return Err(error);
+        match ended.and_then(|()| promised(range, state.offset, upload.offset())) {
+            Ok(()) => Ok(self.publish(upload, &hashes, want).await?),
+            Err(why) => Err(Broken { why, came: Some((upload, hashes)) }),
         }
-        self.publish(&state, upload, &hashes, want).await
     }
 
     /// A small blob that came in one request.
@@ -109,7 +142,7 @@ impl Repository {
     }
 
     /// Checks the digest, commits under the digest of the bytes, and links. A damaged older copy is replaced.
-    async fn publish(&self, state: &UploadState, mut upload: UploadHandle, hashes: &Hashes, want: Digest) -> Result<Finished, StoreError> {
+    async fn publish(&self, mut upload: UploadHandle, hashes: &Hashes, want: Digest) -> Result<Finished, StoreError> {
         let checked = match hashes.finish(want.algorithm()) {
             Some(_) => checked(hashes, want),
             // The client names an algorithm at the end that it did not announce. The bytes are right by the name we store them under;
@@ -120,14 +153,12 @@ impl Repository {
             Ok(stored) => stored,
             Err(error) => {
                 upload.abort(&self.call()).await.map_err(StoreError::driver("abort an upload"))?;
-                self.end_session(state).await?;
                 return Err(error);
             }
         };
         let size = upload.offset();
         let committed = upload.commit(&self.call(), &layout::blob(&stored), size).await;
         committed.map_err(StoreError::driver("commit an upload"))?;
-        self.end_session(state).await?;
         self.facts().learn_size(&stored, size);
         if hashes.finish(want.algorithm()).is_none() {
             let got = self.hash_again(&stored, want.algorithm()).await?;
@@ -159,11 +190,16 @@ impl Repository {
     /// [`StoreError::UploadUnknown`].
     pub async fn upload_status(&self, state: UploadState) -> Result<UploadState, StoreError> {
         self.check_session(&state)?;
+        let record = self.record(&state).await?;
+        Ok(record.filter(|newer| newer.offset > state.offset).unwrap_or(state))
+    }
+
+    /// What was written down when a body of the session broke.
+    async fn record(&self, state: &UploadState) -> Result<Option<UploadState>, StoreError> {
         let key = layout::upload_record(&self.name, &state.id);
         let record = found(convenience::get_text(self.driver(), &self.call(), &key, RECORD_MAX_BYTES).await);
         let record = record.map_err(StoreError::driver("read where an upload stands"))?;
-        let newer = record.and_then(|sealed| UploadState::open(&sealed, self.keys(), &self.name, &state.id).ok());
-        Ok(newer.filter(|newer| newer.offset > state.offset).unwrap_or(state))
+        Ok(record.and_then(|sealed| UploadState::open(&sealed, self.keys(), &self.name, &state.id).ok()))
     }
 
     /// Ends the session without a blob.
@@ -171,12 +207,28 @@ impl Repository {
     /// # Errors
     /// [`StoreError::UploadUnknown`]; the driver's.
     pub async fn cancel(&self, state: UploadState) -> Result<(), StoreError> {
-        let state = self.upload_status(state).await?;
-        if !state.token.is_empty() {
-            let mut upload = self.resume(&state).await?;
-            upload.abort(&self.call()).await.map_err(StoreError::driver("abort an upload"))?;
+        self.check_session(&state)?;
+        let own = state.token.is_empty() || self.abort(&state).await?;
+        let kept = self.remove_record(&state).await?;
+        self.storage.cancel(&state.id);
+        if own || kept { Ok(()) } else { Err(unknown(&state)) }
+    }
+
+    /// Removes the driver's upload of a state; `false` if there is none.
+    async fn abort(&self, state: &UploadState) -> Result<bool, StoreError> {
+        match self.resumed(state).await {
+            Ok(mut upload) => upload.abort(&self.call()).await.map(|()| true).map_err(StoreError::driver("abort an upload")),
+            Err(StoreError::UploadUnknown { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
-        self.end_session(&state).await
+    }
+
+    /// Removes what was kept of a broken body; `false` if there is nothing.
+    async fn remove_record(&self, state: &UploadState) -> Result<bool, StoreError> {
+        let Some(record) = self.record(state).await? else { return Ok(false) };
+        self.abort(&record).await?;
+        let removed = self.remove(&layout::upload_record(&self.name, &state.id)).await;
+        removed.map_err(StoreError::driver("remove the record of an upload"))
     }
 
     /// The driver's upload, at the offset that the state says.
@@ -184,15 +236,20 @@ impl Repository {
         if state.token.is_empty() {
             return self.driver().upload_begin(&self.call(), None).await.map_err(StoreError::driver("begin an upload"));
         }
-        let token = UploadToken::new(state.token.clone()).map_err(StoreError::driver("resume an upload"))?;
-        let upload = match self.driver().upload_resume(&self.call(), &token).await {
-            Ok(upload) => upload,
-            Err(error) if matches!(error.class(), ErrorClass::NotFound | ErrorClass::InvalidArgument) => return Err(unknown(state)),
-            Err(error) if error.class() == ErrorClass::Conflict => return Err(StoreError::UploadBusy { id: state.id.clone() }),
-            Err(source) => return Err(StoreError::Driver { action: "resume an upload", source }),
-        };
+        let upload = self.resumed(state).await?;
         // A driver that kept more than was suspended leaves bytes whose hash nobody has: the session cannot go on.
         if upload.offset() == state.offset { Ok(upload) } else { Err(unknown(state)) }
+    }
+
+    /// The driver's upload, wherever it stands.
+    async fn resumed(&self, state: &UploadState) -> Result<UploadHandle, StoreError> {
+        let token = UploadToken::new(state.token.clone()).map_err(StoreError::driver("resume an upload"))?;
+        match self.driver().upload_resume(&self.call(), &token).await {
+            Ok(upload) => Ok(upload),
+            Err(error) if matches!(error.class(), ErrorClass::NotFound | ErrorClass::InvalidArgument) => Err(unknown(state)),
+            Err(error) if error.class() == ErrorClass::Conflict => Err(StoreError::UploadBusy { id: state.id.clone() }),
+            Err(source) => Err(StoreError::Driver { action: "resume an upload", source }),
+        }
     }
 
     /// The state from which any host goes on; the bytes are durable.
@@ -215,15 +272,17 @@ impl Repository {
             put.map(drop).map_err(StoreError::driver("write down where an upload stands"))
         };
         if let Err(error) = kept.await {
-            tracing::warn!(upload = %state.id, error = &error as &dyn std::error::Error, "what came of a broken upload is lost");
+            tracing::warn!(upload = %state.id, "what came of a broken upload is lost: {}", error.with_cause());
         }
     }
 
-    /// Removes what was written down of the session, and remembers that it is over.
-    async fn end_session(&self, state: &UploadState) -> Result<(), StoreError> {
+    /// Remembers that the session is over, and removes what was kept of a body of it that broke. The client has its answer already: a
+    /// failure here is the operator's.
+    async fn end_session(&self, state: &UploadState) {
         self.storage.cancel(&state.id);
-        let removed = self.remove(&layout::upload_record(&self.name, &state.id)).await;
-        removed.map(drop).map_err(StoreError::driver("remove the record of an upload"))
+        if let Err(error) = self.remove_record(state).await {
+            tracing::warn!(upload = %state.id, "what was kept of an ended upload is still there: {}", error.with_cause());
+        }
     }
 
     fn check_session(&self, state: &UploadState) -> Result<(), StoreError> {

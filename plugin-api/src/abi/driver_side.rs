@@ -14,13 +14,14 @@ use super::DrvBytes;
 use super::extension::{Extension, Instance};
 use super::guard::{Contained, Guard, contain};
 use super::host_side::ForeignDriver;
+use super::panic_log::log_panics_to;
 use super::services::ForeignHost;
 use super::tables::*;
 use super::values::*;
 use crate::metadata::DriverInfo;
 use crate::{
-    ByteRange, ByteStream, Call, Capability, Driver, DriverError, ErrorClass, Host, Key, ListRequest, OpenDriver, Prefix, Read, ReadBody, Settings,
-    Upload,
+    ByteRange, ByteStream, Call, Capabilities, Capability, Driver, DriverError, ErrorClass, Host, HostServices, Key, ListRequest, OpenDriver, Prefix,
+    Read, ReadBody, Settings, Upload,
 };
 
 /// What [`export_driver!`](crate::export_driver) fills in.
@@ -54,31 +55,38 @@ extern "C" fn describe<E: Exports>() -> RStr<'static> {
 
 extern "C" fn open<E: Exports>(settings: RString, instance: RString, host: HostObject, lower: ROption<DriverObject>) -> AbiFuture<'static, DriverObject> {
     let work = async move {
+        let services: Arc<dyn HostServices> = Arc::new(ForeignHost::new(host));
+        log_panics_to(&services);
         let settings = serde_json::from_str(&settings).map_err(|error| DriverError::new(ErrorClass::Config, format!("settings are not JSON: {error}")))?;
         let info = DriverInfo::from_json(E::NOTE.as_bytes()).map_err(|error| DriverError::new(ErrorClass::Internal, error.to_string()))?;
-        let host = Host::new(Arc::new(ForeignHost::new(host)), &instance);
-        let lower = lower.into_option().map(|lower| ForeignDriver::adopt(lower, crate::Capabilities::of(&Capability::ALL), "lower"));
+        let host = Host::new(services.clone(), &instance);
+        let lower = lower.into_option().map(|lower| ForeignDriver::adopt(lower, Capabilities::of(&Capability::ALL), "lower"));
         let driver = E::Driver::open(Settings::new(settings), host, lower).await?;
-        let adapter = Adapter { driver: Arc::new(Contained::new(driver)), closed: Arc::default(), info, more: E::extension };
+        let adapter = Adapter::new(driver, info.known_capabilities(), E::extension, Some(services));
         Ok(AbiDriver_TO::from_value(adapter, TD_Opaque))
     };
     Guard::new("open", work).into_ffi()
 }
 
 /// Offers an instance of this side to a driver that stacks on it (capability `layer`).
-pub fn lend<D: Driver>(driver: D, info: DriverInfo) -> DriverObject {
-    let adapter = Adapter { driver: Arc::new(Contained::new(driver)), closed: Arc::default(), info, more: |_| None };
-    AbiDriver_TO::from_value(adapter, TD_Opaque)
+pub fn lend<D: Driver>(driver: D, capabilities: Capabilities) -> DriverObject {
+    AbiDriver_TO::from_value(Adapter::new(driver, capabilities, |_| None, None), TD_Opaque)
 }
 
 struct Adapter<D> {
-    driver: Arc<Contained<D>>,
+    driver: Contained<D>,
     closed: Arc<AtomicBool>,
-    info: DriverInfo,
+    capabilities: Capabilities,
     more: fn(&str) -> Option<Extension>,
+    /// Dropped after the driver: a panic in the driver's drop is still a line of the host's log.
+    _services: Option<Arc<dyn HostServices>>,
 }
 
 impl<D: Driver> Adapter<D> {
+    fn new(driver: D, capabilities: Capabilities, more: fn(&str) -> Option<Extension>, services: Option<Arc<dyn HostServices>>) -> Self {
+        Self { driver: Contained::new(driver), closed: Arc::default(), capabilities, more, _services: services }
+    }
+
     /// The driver, unless it was closed.
     fn driver(&self) -> Result<&D, DriverError> {
         open_or_closed(&self.closed)?;
@@ -206,12 +214,12 @@ impl<D: Driver> AbiDriver for Adapter<D> {
 
 impl<D: Driver> Adapter<D> {
     fn declared(&self, capability: Capability) -> Result<(), DriverError> {
-        if self.info.known_capabilities().has(capability) { Ok(()) } else { Err(DriverError::unsupported(capability.name())) }
+        if self.capabilities.has(capability) { Ok(()) } else { Err(DriverError::unsupported(capability.name())) }
     }
 
     /// The extension table of that name, if the driver declared the capability or brings the table itself.
     fn table(&self, name: &str) -> Option<Extension> {
-        let Some(capability) = self.info.known_capabilities().iter().find(|capability| capability.extension() == Some(name)) else {
+        let Some(capability) = self.capabilities.iter().find(|capability| capability.extension() == Some(name)) else {
             return (self.more)(name);
         };
         match capability {
@@ -299,10 +307,7 @@ impl<U: Upload> AbiUpload for UploadAdapter<U> {
     fn commit<'a>(&'a mut self, call: AbiCall, destination: RStr<'a>, size: u64) -> AbiFuture<'a, AbiInfo> {
         let work = async move {
             let upload = self.upload()?;
-            let offset = upload.offset();
-            if offset != size {
-                return Err(DriverError::new(ErrorClass::Corrupt, format!("the upload has {offset} bytes, the commit expects {size}")));
-            }
+            crate::upload::check_size(upload.offset(), size)?;
             let info = upload.commit(&Call::from(call), Key::parse(destination.into())?, size).await?;
             self.ended = Some("committed");
             Ok(info.into())

@@ -104,6 +104,54 @@ const fn hex(number: u64) -> [u8; 16] {
 mod tests {
     use super::*;
 
+    /// Tables as two versions of a source might have them: the text tells each from the first.
+    mod versions {
+        macro_rules! version {
+            ($name:ident { $($field:ident: $type:ty),* }) => {
+                pub(super) mod $name {
+                    #[repr(C)]
+                    #[derive(abi_stable::StableAbi)]
+                    pub(in super::super) struct Table {
+                        $($field: $type),*
+                    }
+                }
+            };
+        }
+        version!(released { call: extern "C" fn(u32) -> u64, flags: u64 });
+        version!(retyped { call: extern "C" fn(u32) -> u64, flags: i64 });
+        version!(reordered { flags: u64, call: extern "C" fn(u32) -> u64 });
+        version!(renamed { invoke: extern "C" fn(u32) -> u64, flags: u64 });
+        version!(longer { call: extern "C" fn(u32) -> u64, flags: u64, more: u64 });
+        version!(parameter { call: extern "C" fn(u64) -> u64, flags: u64 });
+        version!(answer { call: extern "C" fn(u32) -> u32, flags: u64 });
+    }
+
+    fn text(layout: &'static TypeLayout) -> String {
+        let mut seen = Seen::default();
+        seen.visit(layout);
+        seen.lines.join("\n")
+    }
+
+    /// Each change that abi_stable would refuse, and each that it might let pass, changes the text, and with it the fingerprint.
+    #[test]
+    fn a_changed_table_has_another_text_and_fingerprint() {
+        let released = text(versions::released::Table::LAYOUT);
+        for (change, layout) in [
+            ("a field's type", versions::retyped::Table::LAYOUT),
+            ("the order", versions::reordered::Table::LAYOUT),
+            ("a field's name", versions::renamed::Table::LAYOUT),
+            ("one field more", versions::longer::Table::LAYOUT),
+            ("a parameter's type", versions::parameter::Table::LAYOUT),
+            ("an answer's type", versions::answer::Table::LAYOUT),
+        ] {
+            let changed = text(layout);
+            assert_ne!(changed, released, "{change} is seen");
+            assert_ne!(fnv(changed.as_bytes()), fnv(released.as_bytes()), "{change} changes the fingerprint");
+        }
+        assert_eq!(text(versions::released::Table::LAYOUT), released, "the text is the same each time");
+        assert_eq!(super::super::ABI_LAYOUT.as_bytes(), hex(fnv(describe().as_bytes())), "the note repeats the fingerprint of the tables as they are");
+    }
+
     /// Driver contract, section 9: "The tables of a major are frozen whole".
     #[test]
     fn the_tables_are_those_of_the_snapshot() {

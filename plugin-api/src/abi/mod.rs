@@ -9,7 +9,7 @@
 //! | `tables` | the frozen tables of the major |
 //! | `extension` | tables that came later, found by name |
 //! | `values`, `bytes` | what crosses in calls |
-//! | `guard` | panics end here |
+//! | `guard`, `panic_log` | panics end here, and in the host's log |
 //! | `driver_side`, `host_side`, `services` | the translators |
 //! | `note`, `export` | how a driver file describes and exports itself |
 //! | `layout` | the fingerprint that freezes the tables |
@@ -27,12 +27,15 @@
 mod bytes;
 pub(crate) mod cast;
 mod driver_side;
+#[cfg(test)]
+mod driver_side_tests;
 mod export;
 mod extension;
 mod guard;
 mod host_side;
 pub mod layout;
 mod note;
+mod panic_log;
 mod services;
 mod tables;
 mod values;

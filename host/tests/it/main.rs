@@ -1,0 +1,23 @@
+//! The registry as clients and operators meet it: the real program with real driver files, over real connections.
+//!
+//! Each file is one subject. The drivers are looked for beside the program, so `cargo build --workspace` comes first.
+#![forbid(unsafe_code)]
+
+mod bad_input;
+mod blob;
+mod disk;
+mod calls;
+mod catalog;
+mod delete;
+mod errors;
+mod http;
+mod limits;
+mod manifest;
+mod manifest_refused;
+mod mount;
+mod process;
+mod referrer;
+mod resume;
+mod support;
+mod tag;
+mod upload;

@@ -1,0 +1,10 @@
+//! What a host may rely on once a driver is loaded: instances apart, panics contained, an end that is one, deadlines, buffers uncopied.
+
+mod buffers;
+mod closing;
+mod counting;
+mod deadlines;
+mod files;
+mod instances;
+mod log;
+mod panics;
