@@ -1,8 +1,9 @@
-//! The state of an upload: what was gathered in memory, what the file has, what of it is on disk.
+//! An upload as it stands: what was gathered in memory, what the file has, what of it is on disk.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use longshore_plugin_api::{Condition, DriverError, ErrorClass, Key, ObjectInfo, UploadToken};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
@@ -14,25 +15,16 @@ use crate::root::child;
 use crate::staging::{BLOCK_BYTES, Staging, write_direct};
 use crate::store::Store;
 use crate::token::Claim;
-use crate::upload::FilesystemUpload;
 use crate::work;
-use crate::write::{publish, stamp, write_all};
+use crate::write::{publish, stamp, sync_all, sync_data, write_all};
 
 /// From how many bytes on an upload is written past the page cache.
 const DIRECT_FROM_BYTES: u64 = 1 << 20;
 /// Files above this size take long enough to remove that a thread of the host does it.
 const REMOVE_HERE_MAX_BYTES: u64 = 4 << 20;
 
-/// The upload's state, shared with work that outlives a cancelled call and with the instance, which ends it on close.
-pub(crate) struct Growing(Mutex<Phase>);
-
-enum Phase {
-    Open(Box<State>),
-    Ended(&'static str),
-    Closed,
-}
-
-pub(crate) struct State {
+/// An upload as it stands.
+pub(crate) struct Growing {
     store: Arc<Store>,
     id: Id,
     place: Place,
@@ -44,6 +36,8 @@ pub(crate) struct State {
     staging: Staging,
     /// The file once more, opened for writes past the page cache.
     direct: Option<OwnedFd>,
+    /// A sync that failed. The kernel reports lost data once and then forgets, so trying again would succeed and be a lie.
+    lost: Option<DriverError>,
     /// How many of the file's bytes are on disk, and its own entry in the filesystem with them; `None` if not even that.
     synced: Option<u64>,
 }
@@ -57,56 +51,6 @@ enum Place {
 }
 
 impl Growing {
-    fn lock(&self) -> MutexGuard<'_, Phase> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a few bytes into memory; false if they have to be written by a thread that may block.
-    pub(crate) fn gather(&self, bytes: &[u8], offset: u64) -> Result<bool, DriverError> {
-        // Held only while a cancelled call still works.
-        let Ok(mut phase) = self.0.try_lock() else { return Ok(false) };
-        let state = phase.open()?;
-        let fits = state.end() == offset && state.staging.fits(bytes.len());
-        if fits {
-            state.staging.take(bytes);
-        }
-        Ok(fits)
-    }
-
-    /// Does one step of an upload that its caller knows to have `offset` bytes.
-    pub(crate) fn step<T>(
-        &self,
-        offset: u64,
-        ends: Option<&'static str>,
-        step: impl FnOnce(&mut State) -> Result<T, DriverError>,
-    ) -> Result<T, DriverError> {
-        let mut phase = self.lock();
-        let state = phase.open()?;
-        state.take_back(offset)?;
-        let answer = step(state)?;
-        if let Some(how) = ends {
-            *phase = Phase::Ended(how);
-        }
-        Ok(answer)
-    }
-
-    /// Lets go of the file; what was suspended stays.
-    pub(crate) fn close(&self) {
-        *self.lock() = Phase::Closed;
-    }
-}
-
-impl Phase {
-    fn open(&mut self) -> Result<&mut State, DriverError> {
-        match self {
-            Self::Open(state) => Ok(state),
-            Self::Ended(how) => Err(DriverError::new(ErrorClass::InvalidState, format!("the upload was {how}"))),
-            Self::Closed => Err(DriverError::closed()),
-        }
-    }
-}
-
-impl State {
     /// A new upload, without a file yet.
     pub(crate) fn begin(store: &Arc<Store>) -> Result<Self, DriverError> {
         store.private()?;
@@ -128,7 +72,7 @@ impl State {
         };
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = rustix::fs::openat(folder, claim.id.as_str(), flags, Mode::empty()).map_err(failed)?;
-        private::lock(&file).map_err(|errno| match errno {
+        hold(&file).map_err(|errno| match errno {
             Errno::WOULDBLOCK => DriverError::new(ErrorClass::Conflict, "the upload is in use"),
             errno => failed(errno),
         })?;
@@ -164,18 +108,26 @@ impl State {
             staging: Staging::new(),
             direct: None,
             synced: None,
+            lost: None,
         }
     }
 
-    /// Hands the upload to a caller; the instance remembers it until it is dropped.
-    pub(crate) fn into_upload(self) -> FilesystemUpload {
-        let (store, offset) = (self.store.clone(), self.end());
-        let growing = Arc::new(Growing(Mutex::new(Phase::Open(Box::new(self)))));
-        store.remember(&growing);
-        FilesystemUpload::new(store.host.clone(), growing, offset)
+    /// The instance that it belongs to.
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
     }
 
-    fn end(&self) -> u64 {
+    /// Takes a few bytes into memory, if they fit there and follow the first `offset`.
+    pub(crate) fn gather(&mut self, bytes: &[u8], offset: u64) -> bool {
+        let fits = self.end() == offset && self.staging.fits(bytes.len());
+        if fits {
+            self.staging.take(bytes);
+        }
+        fits
+    }
+
+    /// How many bytes were accepted.
+    pub(crate) fn end(&self) -> u64 {
         self.written + self.staging.len() as u64
     }
 
@@ -184,7 +136,7 @@ impl State {
     }
 
     /// Forgets what a cancelled call has written beyond `offset`.
-    fn take_back(&mut self, offset: u64) -> Result<(), DriverError> {
+    pub(crate) fn take_back(&mut self, offset: u64) -> Result<(), DriverError> {
         if let Some(kept) = offset.checked_sub(self.written) {
             // More than a `usize` cannot have been gathered, so the length is not cut short.
             self.staging.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
@@ -204,6 +156,9 @@ impl State {
 
     /// Makes the file if there is none, and locks it for as long as the upload is held.
     fn ensure_file(&mut self) -> Result<(), DriverError> {
+        if let Some(lost) = &self.lost {
+            return Err(lost.clone());
+        }
         if self.file.is_none() {
             let file = private::create(&self.store.private()?.temporary, &self.id).map_err(|errno| self.failed(errno))?;
             self.place = Place::Temporary;
@@ -328,6 +283,17 @@ impl State {
         Ok(())
     }
 
+    /// Makes what was written durable.
+    fn sync(&mut self, sync: fn(&OwnedFd) -> rustix::io::Result<()>) -> Result<(), DriverError> {
+        if let Err(errno) = sync(self.file()?) {
+            let error = failed("sync upload", &self.id, errno);
+            self.lost = Some(error.clone());
+            return Err(error);
+        }
+        self.synced = Some(self.written);
+        Ok(())
+    }
+
     fn folder(&self) -> Result<&OwnedFd, DriverError> {
         let private = self.store.private()?;
         let suspended = self.place == Place::Uploads;
@@ -346,13 +312,11 @@ impl State {
         // An upload without a byte has nothing to lose: if it is gone after a power cut, the client begins again.
         let durable = self.store.is_durable() && self.written > 0;
         if durable && self.synced != Some(self.written) {
-            let file = self.file()?;
-            // Not only the data: the file's new name is recorded with its other facts.
-            rustix::fs::fsync(file).map_err(|errno| self.failed(errno))?;
             if !self.store.ordered {
-                rustix::fs::fsync(&private.uploads).map_err(|errno| self.failed(errno))?;
+                sync_all(&private.uploads).map_err(|errno| self.failed(errno))?;
             }
-            self.synced = Some(self.written);
+            // Not only the data: where the journal keeps the order, the file's new name goes with it.
+            self.sync(sync_all)?;
         }
         Claim {
             id: self.id.clone(),
@@ -372,8 +336,7 @@ impl State {
         let failed = |errno| failed("write key", destination, errno);
         let info = stamp(file).map_err(failed)?;
         if self.store.is_durable() && self.synced != Some(self.written) {
-            rustix::fs::fdatasync(file).map_err(failed)?;
-            self.synced = Some(self.written);
+            self.sync(sync_data)?;
         }
         publish(&self.store, self.folder()?, &self.id, destination, Condition::Always)?;
         self.place = Place::Nowhere;
@@ -391,7 +354,18 @@ impl State {
     }
 }
 
-impl Drop for State {
+/// Locks an upload's file. Whoever only looks whether it is held, or finishes a cancelled call, lets go of it within moments.
+fn hold(file: &OwnedFd) -> rustix::io::Result<()> {
+    for _ in 0..10 {
+        match private::lock(file) {
+            Err(Errno::WOULDBLOCK) => std::thread::sleep(Duration::from_millis(1)),
+            answer => return answer,
+        }
+    }
+    private::lock(file)
+}
+
+impl Drop for Growing {
     /// Without a token nobody can go on with the upload: its file is removed. With one it stays as it was suspended.
     fn drop(&mut self) {
         if self.place != Place::Temporary {

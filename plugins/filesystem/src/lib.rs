@@ -11,6 +11,7 @@
 mod errno;
 mod folders;
 mod growing;
+mod held;
 mod list;
 mod private;
 mod read;

@@ -10,7 +10,7 @@ use rustix::fs::StatVfsMountFlags;
 use rustix::io::Errno;
 
 use crate::errno::failed;
-use crate::growing::Growing;
+use crate::held::Held;
 use crate::private::{self, Private};
 use crate::root::Root;
 use crate::settings::{Durability, FilesystemSettings};
@@ -31,7 +31,7 @@ pub(crate) struct Store {
     pub(crate) ordered: bool,
     closed: Arc<AtomicBool>,
     /// Uploads that somebody holds: closing lets go of their files.
-    uploads: Mutex<Vec<Weak<Growing>>>,
+    uploads: Mutex<Vec<Weak<Held>>>,
     /// Large uploads are written past the page cache.
     pub(crate) direct: AtomicBool,
 }
@@ -146,7 +146,7 @@ impl Store {
     }
 
     /// Remembers an upload that somebody holds.
-    pub(crate) fn remember(&self, upload: &Arc<Growing>) {
+    pub(crate) fn remember(&self, upload: &Arc<Held>) {
         let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
         if uploads.len() == uploads.capacity() {
             uploads.retain(|upload| upload.strong_count() > 0);

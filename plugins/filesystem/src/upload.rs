@@ -1,8 +1,7 @@
 //! Uploads: a growing file in the private folder that gets its key by renaming.
 //!
 //! Small uploads never touch the disk before their commit: bytes gather in memory, and commit does everything in one go on one of the
-//! host's threads. Larger ones are written through, and what is written goes to the disk while more arrives, so that the sync at the end
-//! finds little left to do. The file moves from `temporary` to `uploads` when the first token for it is made.
+//! host's threads. Larger ones are written while they arrive, so that the sync at the end finds little left to do. The file moves from `temporary` to `uploads` when the first token for it is made.
 
 use std::sync::Arc;
 
@@ -11,7 +10,8 @@ use rustix::fs::FileType;
 
 use crate::errno::failed;
 use crate::folders;
-use crate::growing::{Growing, State};
+use crate::growing::Growing;
+use crate::held::Held;
 use crate::private::{self, Id};
 use crate::root::{READ, child};
 use crate::store::Store;
@@ -21,23 +21,22 @@ use crate::work::{self, check_deadline};
 /// An upload.
 pub struct FilesystemUpload {
     host: Host,
-    growing: Arc<Growing>,
+    held: Arc<Held>,
     /// What the caller knows to be accepted. A call that was cancelled may have written more, which the next one takes back.
     offset: u64,
 }
 
 /// Starts an upload; nothing is written yet.
 pub(crate) fn begin(store: &Arc<Store>) -> Result<FilesystemUpload, DriverError> {
-    Ok(State::begin(store)?.into_upload())
+    Ok(FilesystemUpload::new(store, Growing::begin(store)?))
 }
 
 /// Continues the upload of a token.
 pub(crate) async fn resume(store: &Arc<Store>, call: &Call, token: &UploadToken) -> Result<FilesystemUpload, DriverError> {
     let claim = Claim::open(token)?;
     let holder = store.clone();
-    store
-        .blocking(call, move |_, _| Ok(State::resume(&holder, claim)?.into_upload()))
-        .await
+    let growing = store.blocking(call, move |_, _| Growing::resume(&holder, claim)).await?;
+    Ok(FilesystemUpload::new(store, growing))
 }
 
 /// Tokens of uploads that nobody has written to for `older_than_ms`, and nobody holds.
@@ -78,41 +77,45 @@ impl Upload for FilesystemUpload {
     async fn write(&mut self, call: &Call, bytes: Bytes) -> Result<(), DriverError> {
         check_deadline(call)?;
         let length = bytes.len() as u64;
-        if !self.growing.gather(&bytes, self.offset)? {
-            self.run(call, None, move |state| state.write(&bytes)).await?;
+        if !self.held.gather(&bytes, self.offset)? {
+            self.run(call, None, move |growing| growing.write(&bytes)).await?;
         }
         self.offset += length;
         Ok(())
     }
 
     async fn suspend(&mut self, call: &Call) -> Result<UploadToken, DriverError> {
-        self.run(call, None, State::suspend).await
+        self.run(call, None, Growing::suspend).await
     }
 
     async fn commit(&mut self, call: &Call, destination: &Key, size: u64) -> Result<ObjectInfo, DriverError> {
         let destination = destination.to_owned();
-        self.run(call, Some("committed"), move |state| state.commit(&destination, size))
+        self.run(call, Some("committed"), move |growing| growing.commit(&destination, size))
             .await
     }
 
     async fn abort(&mut self, call: &Call) -> Result<(), DriverError> {
-        self.run(call, Some("aborted"), State::remove).await
+        self.run(call, Some("aborted"), Growing::remove).await
     }
 }
 
 impl FilesystemUpload {
-    /// The handle of `growing`, which has `offset` bytes.
-    pub(crate) fn new(host: Host, growing: Arc<Growing>, offset: u64) -> Self {
-        Self { host, growing, offset }
+    fn new(store: &Store, growing: Growing) -> Self {
+        let offset = growing.end();
+        Self {
+            host: store.host.clone(),
+            held: Held::new(growing),
+            offset,
+        }
     }
 
-    /// Runs `step` on one of the host's threads. With `ends`, the upload has ended in that way if it succeeds.
+    /// Runs `step` on one of the host's threads, as [`Held::step`].
     async fn run<T, F>(&self, call: &Call, ends: Option<&'static str>, step: F) -> Result<T, DriverError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut State) -> Result<T, DriverError> + Send + 'static,
+        F: FnOnce(&mut Growing) -> Result<T, DriverError> + Send + 'static,
     {
-        let (growing, offset) = (self.growing.clone(), self.offset);
-        work::run(&self.host, call, move |_| growing.step(offset, ends, step)).await
+        let (held, offset) = (self.held.clone(), self.offset);
+        work::run(&self.host, call, move |_| held.step(offset, ends, step)).await
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Order is what makes it hold through a power cut: first the data, then the name, then the folder that holds the name.
 //!
-//! Measured on ext4: each put costs two commits of the journal (data, name), which the filesystem shares among writers that come at the
-//! same time. A combiner of our own for syncs of one folder gained nothing, as nearly every object of a registry has a folder to itself.
+//! On ext4 a put costs two commits of the journal (data, name), which the filesystem itself shares among writers that come at the same
+//! time. There is no combiner of our own for syncs of one folder: nearly every object of a registry has a folder to itself.
 
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
