@@ -31,7 +31,9 @@ fn uploads(repository: &str) -> String {
 /// Sends a request that is answered with the place where the upload goes on.
 fn locate(connection: &mut Connection, request: &Request<'_>) -> Result<String, Failure> {
     let answer = connection.send(request, 202)?;
-    let location = answer.header("location").ok_or_else(|| Failure::NoLocation { request: request.name() })?;
+    let location = answer
+        .header("location")
+        .ok_or_else(|| Failure::NoLocation { request: request.name() })?;
     // Some registries answer with a whole URL; it leads to this same server.
     let path = match location.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("/", |start| &rest[start..]),
@@ -55,7 +57,10 @@ pub(crate) struct Blob {
 
 impl Blob {
     fn new(bytes: Vec<u8>) -> Self {
-        Self { digest: content::digest(&bytes), bytes }
+        Self {
+            digest: content::digest(&bytes),
+            bytes,
+        }
     }
 
     fn push(&self, connection: &mut Connection, repository: &str) -> Result<u64, Failure> {
@@ -77,7 +82,8 @@ impl Image {
 
     /// The image of this seed; each number makes another one of the same size.
     pub(crate) fn new(seed: u64, number: u64) -> Self {
-        let config = format!(r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":[]}},"n":"{seed:016x}{number:016x}"}}"#);
+        let config =
+            format!(r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":[]}},"n":"{seed:016x}{number:016x}"}}"#);
         let mut layer = content::random(Self::LAYER_BYTES, seed);
         layer[..8].copy_from_slice(&number.to_le_bytes());
         let (config, layer) = (Blob::new(config.into_bytes()), Blob::new(layer));
@@ -92,7 +98,12 @@ impl Image {
 
     pub(crate) fn push_manifest(&self, connection: &mut Connection, repository: &str, tag: &str) -> Result<u64, Failure> {
         let path = manifest_path(repository, tag);
-        connection.send(&Request::new("PUT", &path).header("Content-Type", MANIFEST).body(Body::Bytes(&self.manifest.bytes)), 201)?;
+        connection.send(
+            &Request::new("PUT", &path)
+                .header("Content-Type", MANIFEST)
+                .body(Body::Bytes(&self.manifest.bytes)),
+            201,
+        )?;
         Ok(self.manifest.bytes.len() as u64)
     }
 

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::{Exit, faulty, print, storages};
+use super::storages::{self, Ready};
+use super::{Exit, faulty, print};
 use crate::config::Config;
 
-pub(super) fn check(config: &Config, path: &Path) -> Result<(), Exit> {
-    let ready = storages::check(config).map_err(|faults| faulty(&faults))?;
+pub(super) fn check(ready: &[Ready], path: &Path) -> Result<(), Exit> {
     let names: Vec<&str> = ready.iter().map(|one| one.name.as_str()).collect();
     print(&format!("{} is good: {} ({})\n", path.display(), plural(names.len()), names.join(", ")))
 }

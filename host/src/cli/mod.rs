@@ -14,6 +14,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use exit::Exit;
 
 use crate::config::{Config, Faults, variables};
+use storages::Ready;
 
 /// A container registry whose storage is a plug-in.
 ///
@@ -101,6 +102,17 @@ impl ConfigFile {
     fn load(&self) -> Result<Config, Exit> {
         Config::load(&self.path, variables()).map_err(|faults| faulty(&faults))
     }
+
+    /// The configuration and its drivers, none of which runs yet. The faults of both are reported together.
+    fn check(&self) -> Result<(Config, Vec<Ready>), Exit> {
+        let (config, mut faults) = Config::examine(&self.path, variables()).map_err(|faults| faulty(&faults))?;
+        match storages::check(&config) {
+            Ok(ready) if faults.is_empty() => return Ok((config, ready)),
+            Ok(_) => {}
+            Err(found) => faults.merge(found),
+        }
+        Err(faulty(&faults))
+    }
 }
 
 /// Runs the command line of this process.
@@ -114,8 +126,8 @@ pub fn run() -> Exit {
         }
     };
     let done = match arguments.command {
-        Command::Serve { file } => file.load().and_then(|config| serve::serve(&config)),
-        Command::Config(ConfigCommand::Check { file }) => file.load().and_then(|config| config::check(&config, &file.path)),
+        Command::Serve { file } => file.check().and_then(|(config, ready)| serve::serve(&config, &ready)),
+        Command::Config(ConfigCommand::Check { file }) => file.check().and_then(|(_, ready)| config::check(&ready, &file.path)),
         Command::Config(ConfigCommand::Show { file, json }) => file.load().and_then(|config| config::show(&config, json)),
         Command::Driver(DriverCommand::List { file, path, json }) => {
             let folders = if path.is_empty() { file.load().map(|config| config.drivers.path) } else { Ok(path) };

@@ -6,7 +6,7 @@ use longshore_loader::api::Driver;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::storages::{self, Ready};
-use super::{Exit, faulty, say};
+use super::{Exit, say};
 use crate::api::{Api, ApiOptions};
 use crate::config::{Config, LogFormat, LogLevel};
 use crate::observe;
@@ -16,8 +16,7 @@ use crate::store::{Storage, Store};
 /// The largest piece of a body that is received at once, in bytes. Larger pieces are fewer system calls and more memory per connection.
 const RECEIVE_MAX_BYTES: usize = 512 * 1024;
 
-pub(super) fn serve(config: &Config) -> Result<(), Exit> {
-    let ready = storages::check(config).map_err(|faults| faulty(&faults))?;
+pub(super) fn serve(config: &Config, ready: &[Ready]) -> Result<(), Exit> {
     log(config);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if config.server.worker_threads > 0 {
@@ -28,7 +27,7 @@ pub(super) fn serve(config: &Config) -> Result<(), Exit> {
         say(&format!("cannot start threads: {error}"));
         Exit::Listen
     })?;
-    runtime.block_on(run(config, &ready))
+    runtime.block_on(run(config, ready))
 }
 
 fn log(config: &Config) {
@@ -52,7 +51,7 @@ async fn run(config: &Config, ready: &[Ready]) -> Result<(), Exit> {
     let stop = stop_signal()?;
     let (store, opened) = open_all(config, ready).await?;
     let api = Api::new(Arc::new(store), api_options(config));
-    let server = Server::bind(config.server.listen, api, server_options(config)).await.map_err(|error| {
+    let server = Server::bind(config.server.listen, api, server_options(config)).map_err(|error| {
         say(&format!("cannot listen on {} (server.listen): {error}", config.server.listen));
         Exit::Listen
     })?;

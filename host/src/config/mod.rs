@@ -75,6 +75,16 @@ impl Config {
     /// All faults at once, but for those that only a driver's schema can find (see [`Self::check_settings`]). If the file is not TOML,
     /// those of its syntax alone.
     pub fn load(path: &Path, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Faults> {
+        let (config, faults) = Self::examine(path, variables)?;
+        faults.or(config)
+    }
+
+    /// Like [`Self::load`], for a caller that goes on to the drivers' schemas and reports their faults together with these. In the
+    /// configuration a default stands for each value that was refused, and a storage that names no driver is left out.
+    ///
+    /// # Errors
+    /// If there is no such file, or it is not TOML.
+    pub fn examine(path: &Path, variables: impl Iterator<Item = (String, String)>) -> Result<(Self, Faults), Faults> {
         Self::read(Document::read(path)?, Environment::new(variables))
     }
 
@@ -83,10 +93,11 @@ impl Config {
     /// # Errors
     /// As [`Self::load`].
     pub fn from_text(name: &str, text: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Faults> {
-        Self::read(Document::new(name, text.to_owned()), Environment::new(variables))
+        let (config, faults) = Self::read(Document::new(name, text.to_owned()), Environment::new(variables))?;
+        faults.or(config)
     }
 
-    fn read(mut document: Document, environment: Environment) -> Result<Self, Faults> {
+    fn read(mut document: Document, environment: Environment) -> Result<(Self, Faults), Faults> {
         let mut tree = written::tree(&document)?;
         hide_texts(&mut document, &tree);
         let mut faults = environment.override_tree(&mut tree);
@@ -104,7 +115,7 @@ impl Config {
         let (found, rows) = checker.finish(&mut document);
 
         faults.merge(found);
-        faults.or(Self {
+        let config = Self {
             server,
             registry,
             cache,
@@ -115,7 +126,8 @@ impl Config {
             document,
             environment,
             rows,
-        })
+        };
+        Ok((config, faults))
     }
 
     /// The storage of a repository: that of the first route which matches, else `main`; none if there is no `main`.

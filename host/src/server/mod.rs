@@ -18,13 +18,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 
 use crate::api::Api;
 use connection::Connection;
 
 pub use request_id::RequestId;
+
+/// How many connections the system keeps until they are accepted; the system's own limit may be lower.
+const BACKLOG: u32 = 1024;
 
 /// Limits of connections.
 #[derive(Debug, Clone)]
@@ -55,8 +58,12 @@ impl Server {
     ///
     /// # Errors
     /// The system's, if the address is in use or not ours.
-    pub async fn bind(address: SocketAddr, api: Api, options: ServerOptions) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+    pub fn bind(address: SocketAddr, api: Api, options: ServerOptions) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // Or a restart waits until the connections of the last run are forgotten.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
         let connection = Arc::new(Connection::new(api, &options));
         Ok(Self { listener, connection, options })
     }

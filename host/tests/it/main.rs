@@ -5,10 +5,13 @@
 
 mod bad_input;
 mod blob;
-mod disk;
 mod calls;
 mod catalog;
+mod concurrent;
+mod config;
 mod delete;
+mod disk;
+mod driver_cli;
 mod errors;
 mod http;
 mod limits;

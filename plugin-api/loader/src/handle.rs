@@ -60,7 +60,7 @@ struct Inner {
     driver: ForeignDriver,
     info: Arc<DriverInfo>,
     call_limit: Duration,
-    counts: Arc<CallCounts>,
+    counts: CallCounts,
 }
 
 /// A call that ends `limit` from now.
@@ -69,23 +69,32 @@ pub(crate) fn call(limit: Duration, trace_id: u128) -> Call {
     Call::new(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX), trace_id)
 }
 
-/// Waits for a call until its deadline. A call that answers at once costs no timer.
-async fn within<T>(call: &Call, fallback: Duration, what: CallKind, work: impl Future<Output = Result<T, DriverError>>) -> Result<T, DriverError> {
-    let mut work = pin!(work);
-    let first = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
-    if let Poll::Ready(answer) = first {
-        return answer;
+impl Inner {
+    /// Counts a call and waits for it until its deadline. A call that answers at once costs no timer.
+    async fn run<T>(&self, call: &Call, kind: CallKind, work: impl Future<Output = Result<T, DriverError>>) -> Result<T, DriverError> {
+        self.counts.add(kind);
+        let mut work = pin!(work);
+        let mut deadline = None;
+        poll_fn(|context| {
+            if let Poll::Ready(answer) = work.as_mut().poll(context) {
+                return Poll::Ready(answer);
+            }
+            let (limit, timer) = deadline.get_or_insert_with(|| {
+                let limit = call.remaining().unwrap_or(self.call_limit);
+                (limit, Box::pin(tokio::time::sleep(limit)))
+            });
+            timer.as_mut().poll(context).map(|()| {
+                let message = format!("{} did not answer within {} ms", kind.name(), limit.as_millis());
+                Err(DriverError::new(ErrorClass::Timeout, message).from_instance(self.driver.origin()))
+            })
+        })
+        .await
     }
-    let limit = call.remaining().unwrap_or(fallback);
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-        let message = format!("{} did not answer within {} ms", what.name(), limit.as_millis());
-        Err(DriverError::new(ErrorClass::Timeout, message))
-    })
 }
 
 impl DriverHandle {
     pub(crate) fn new(driver: ForeignDriver, info: Arc<DriverInfo>, call_limit: Duration) -> Self {
-        Self(Arc::new(Inner { driver, info, call_limit, counts: Arc::default() }))
+        Self(Arc::new(Inner { driver, info, call_limit, counts: CallCounts::default() }))
     }
 
     /// What the driver's file says of itself.
@@ -118,13 +127,8 @@ impl DriverHandle {
         &self.0.driver
     }
 
-    async fn run<T>(&self, call: &Call, kind: CallKind, work: impl Future<Output = Result<T, DriverError>>) -> Result<T, DriverError> {
-        self.0.counts.add(kind);
-        within(call, self.0.call_limit, kind, work).await.map_err(|error| error.from_instance(self.origin()))
-    }
-
     fn upload(&self, upload: ForeignUpload) -> UploadHandle {
-        UploadHandle { upload, call_limit: self.0.call_limit, counts: self.0.counts.clone() }
+        UploadHandle { upload, instance: self.0.clone() }
     }
 }
 
@@ -132,65 +136,64 @@ impl Driver for DriverHandle {
     type Upload = UploadHandle;
 
     async fn stat(&self, call: &Call, key: &Key) -> Result<ObjectInfo, DriverError> {
-        self.run(call, CallKind::Stat, self.0.driver.stat(call, key)).await
+        self.0.run(call, CallKind::Stat, self.0.driver.stat(call, key)).await
     }
 
     async fn read(&self, call: &Call, key: &Key, range: ByteRange) -> Result<Read, DriverError> {
-        self.run(call, CallKind::Read, self.0.driver.read(call, key, range)).await
+        self.0.run(call, CallKind::Read, self.0.driver.read(call, key, range)).await
     }
 
     async fn put(&self, call: &Call, key: &Key, bytes: Bytes, condition: Condition) -> Result<ObjectInfo, DriverError> {
-        self.run(call, CallKind::Put, self.0.driver.put(call, key, bytes, condition)).await
+        self.0.run(call, CallKind::Put, self.0.driver.put(call, key, bytes, condition)).await
     }
 
     async fn list(&self, call: &Call, request: &ListRequest<'_>) -> Result<ListPage, DriverError> {
-        self.run(call, CallKind::List, self.0.driver.list(call, request)).await
+        self.0.run(call, CallKind::List, self.0.driver.list(call, request)).await
     }
 
     async fn delete(&self, call: &Call, key: &Key) -> Result<(), DriverError> {
-        self.run(call, CallKind::Delete, self.0.driver.delete(call, key)).await
+        self.0.run(call, CallKind::Delete, self.0.driver.delete(call, key)).await
     }
 
     async fn upload_begin(&self, call: &Call, destination: Option<&Key>) -> Result<UploadHandle, DriverError> {
-        let upload = self.run(call, CallKind::UploadBegin, self.0.driver.upload_begin(call, destination)).await?;
+        let upload = self.0.run(call, CallKind::UploadBegin, self.0.driver.upload_begin(call, destination)).await?;
         Ok(self.upload(upload))
     }
 
     async fn upload_resume(&self, call: &Call, token: &UploadToken) -> Result<UploadHandle, DriverError> {
-        let upload = self.run(call, CallKind::UploadResume, self.0.driver.upload_resume(call, token)).await?;
+        let upload = self.0.run(call, CallKind::UploadResume, self.0.driver.upload_resume(call, token)).await?;
         Ok(self.upload(upload))
     }
 
     async fn health(&self, call: &Call) -> Result<(), DriverError> {
-        self.run(call, CallKind::Health, self.0.driver.health(call)).await
+        self.0.run(call, CallKind::Health, self.0.driver.health(call)).await
     }
 
     async fn close(&self, call: &Call) -> Result<(), DriverError> {
-        self.run(call, CallKind::Close, self.0.driver.close(call)).await
+        self.0.run(call, CallKind::Close, self.0.driver.close(call)).await
     }
 
     async fn delete_prefix(&self, call: &Call, prefix: &Prefix) -> Result<(), DriverError> {
-        self.run(call, CallKind::DeletePrefix, self.0.driver.delete_prefix(call, prefix)).await
+        self.0.run(call, CallKind::DeletePrefix, self.0.driver.delete_prefix(call, prefix)).await
     }
 
     async fn copy(&self, call: &Call, from: &Key, to: &Key) -> Result<ObjectInfo, DriverError> {
-        self.run(call, CallKind::Copy, self.0.driver.copy(call, from, to)).await
+        self.0.run(call, CallKind::Copy, self.0.driver.copy(call, from, to)).await
     }
 
     async fn presign(&self, call: &Call, key: &Key, method: Method, expires_ms: u64) -> Result<String, DriverError> {
-        self.run(call, CallKind::Presign, self.0.driver.presign(call, key, method, expires_ms)).await
+        self.0.run(call, CallKind::Presign, self.0.driver.presign(call, key, method, expires_ms)).await
     }
 
     async fn upload_list(&self, call: &Call, older_than_ms: u64) -> Result<Vec<UploadToken>, DriverError> {
-        self.run(call, CallKind::UploadList, self.0.driver.upload_list(call, older_than_ms)).await
+        self.0.run(call, CallKind::UploadList, self.0.driver.upload_list(call, older_than_ms)).await
     }
 }
 
 /// An upload of a [`DriverHandle`].
 pub struct UploadHandle {
     upload: ForeignUpload,
-    call_limit: Duration,
-    counts: Arc<CallCounts>,
+    instance: Arc<Inner>,
 }
 
 impl Upload for UploadHandle {
@@ -199,22 +202,18 @@ impl Upload for UploadHandle {
     }
 
     async fn write(&mut self, call: &Call, bytes: Bytes) -> Result<(), DriverError> {
-        self.counts.add(CallKind::Write);
-        within(call, self.call_limit, CallKind::Write, self.upload.write(call, bytes)).await
+        self.instance.run(call, CallKind::Write, self.upload.write(call, bytes)).await
     }
 
     async fn suspend(&mut self, call: &Call) -> Result<UploadToken, DriverError> {
-        self.counts.add(CallKind::Suspend);
-        within(call, self.call_limit, CallKind::Suspend, self.upload.suspend(call)).await
+        self.instance.run(call, CallKind::Suspend, self.upload.suspend(call)).await
     }
 
     async fn commit(&mut self, call: &Call, destination: &Key, size: u64) -> Result<ObjectInfo, DriverError> {
-        self.counts.add(CallKind::Commit);
-        within(call, self.call_limit, CallKind::Commit, self.upload.commit(call, destination, size)).await
+        self.instance.run(call, CallKind::Commit, self.upload.commit(call, destination, size)).await
     }
 
     async fn abort(&mut self, call: &Call) -> Result<(), DriverError> {
-        self.counts.add(CallKind::Abort);
-        within(call, self.call_limit, CallKind::Abort, self.upload.abort(call)).await
+        self.instance.run(call, CallKind::Abort, self.upload.abort(call)).await
     }
 }

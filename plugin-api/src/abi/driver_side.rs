@@ -1,5 +1,6 @@
 //! The driver's side: any [`Driver`] as the frozen tables. All of this is compiled into the driver file.
 
+use std::convert::identity;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,11 +9,11 @@ use abi_stable::library::{CheckTypeLayout, LibHeader, RootModuleResult};
 use abi_stable::prefix_type::PrefixTypeTrait;
 use abi_stable::std_types::RResult::ROk;
 use abi_stable::std_types::{ROption, RSlice, RStr, RString, RVec};
-use async_ffi::{FfiContext, FfiPoll, FutureExt};
+use async_ffi::{FfiContext, FfiPoll};
 
 use super::DrvBytes;
 use super::extension::{Extension, Instance};
-use super::guard::{Contained, Guard, contain};
+use super::guard::{Contained, answer, contain};
 use super::host_side::ForeignDriver;
 use super::panic_log::log_panics_to;
 use super::services::ForeignHost;
@@ -20,7 +21,7 @@ use super::tables::*;
 use super::values::*;
 use crate::metadata::DriverInfo;
 use crate::{
-    ByteRange, ByteStream, Call, Capabilities, Capability, Driver, DriverError, ErrorClass, Host, HostServices, Key, ListRequest, OpenDriver, Prefix,
+    ByteRange, ByteStream, Call, Capabilities, Capability, Driver, DriverError, ErrorClass, Host, HostServices, Key, ListPage, ListRequest, OpenDriver, Prefix,
     Read, ReadBody, Settings, Upload,
 };
 
@@ -62,10 +63,9 @@ extern "C" fn open<E: Exports>(settings: RString, instance: RString, host: HostO
         let host = Host::new(services.clone(), &instance);
         let lower = lower.into_option().map(|lower| ForeignDriver::adopt(lower, Capabilities::of(&Capability::ALL), "lower"));
         let driver = E::Driver::open(Settings::new(settings), host, lower).await?;
-        let adapter = Adapter::new(driver, info.known_capabilities(), E::extension, Some(services));
-        Ok(AbiDriver_TO::from_value(adapter, TD_Opaque))
+        Ok(Adapter::new(driver, info.known_capabilities(), E::extension, Some(services)))
     };
-    Guard::new("open", work).into_ffi()
+    answer("open", work, |adapter| AbiDriver_TO::from_value(adapter, TD_Opaque))
 }
 
 /// Offers an instance of this side to a driver that stacks on it (capability `layer`).
@@ -130,16 +130,16 @@ fn open_or_closed(closed: &AtomicBool) -> Result<(), DriverError> {
 
 impl<D: Driver> AbiDriver for Adapter<D> {
     fn stat<'a>(&'a self, call: AbiCall, key: RStr<'a>) -> AbiFuture<'a, AbiInfo> {
-        let work = async move { Ok(self.driver()?.stat(&Call::from(call), Key::parse(key.into())?).await?.into()) };
-        Guard::new("stat", work).into_ffi()
+        let work = async move { self.driver()?.stat(&Call::from(call), Key::parse(key.into())?).await };
+        answer("stat", work, Into::into)
     }
 
     fn read<'a>(&'a self, call: AbiCall, key: RStr<'a>, offset: u64, length: ROption<u64>) -> AbiFuture<'a, AbiRead> {
         let work = async move {
             let range = ByteRange { offset, length: length.into_option() };
-            Ok(self.read(self.driver()?.read(&Call::from(call), Key::parse(key.into())?, range).await?))
+            self.driver()?.read(&Call::from(call), Key::parse(key.into())?, range).await
         };
-        Guard::new("read", work).into_ffi()
+        answer("read", work, |read| self.read(read))
     }
 
     fn put<'a>(&'a self, call: AbiCall, key: RStr<'a>, bytes: DrvBytes, condition: u32) -> AbiFuture<'a, AbiInfo> {
@@ -148,9 +148,9 @@ impl<D: Driver> AbiDriver for Adapter<D> {
             if condition == crate::Condition::IfAbsent {
                 self.declared(Capability::PutIfAbsent)?;
             }
-            Ok(self.driver()?.put(&Call::from(call), Key::parse(key.into())?, bytes.into_bytes(), condition).await?.into())
+            self.driver()?.put(&Call::from(call), Key::parse(key.into())?, bytes.into_bytes(), condition).await
         };
-        Guard::new("put", work).into_ffi()
+        answer("put", work, Into::into)
     }
 
     fn list<'a>(&'a self, call: AbiCall, prefix: RStr<'a>, start_after: ROption<RStr<'a>>, options: AbiListOptions) -> AbiFuture<'a, AbiPage> {
@@ -162,35 +162,35 @@ impl<D: Driver> AbiDriver for Adapter<D> {
                 recursive: options.recursive != 0,
             };
             request.check()?;
-            let page = self.driver()?.list(&Call::from(call), &request).await?;
-            Ok(AbiPage { entries: page.entries.into_iter().map(Into::into).collect(), more: u32::from(page.more) })
+            self.driver()?.list(&Call::from(call), &request).await
         };
-        Guard::new("list", work).into_ffi()
+        let convert = |page: ListPage| AbiPage { entries: page.entries.into_iter().map(Into::into).collect(), more: u32::from(page.more) };
+        answer("list", work, convert)
     }
 
     fn delete<'a>(&'a self, call: AbiCall, key: RStr<'a>) -> AbiFuture<'a, ()> {
         let work = async move { self.driver()?.delete(&Call::from(call), Key::parse(key.into())?).await };
-        Guard::new("delete", work).into_ffi()
+        answer("delete", work, identity)
     }
 
     fn upload_begin<'a>(&'a self, call: AbiCall, destination: ROption<RStr<'a>>) -> AbiFuture<'a, AbiUploadStart> {
         let work = async move {
             let destination = destination.into_option().map(|key| Key::parse(key.into())).transpose()?;
-            Ok(self.upload(self.driver()?.upload_begin(&Call::from(call), destination).await?))
+            self.driver()?.upload_begin(&Call::from(call), destination).await
         };
-        Guard::new("upload_begin", work).into_ffi()
+        answer("upload_begin", work, |upload| self.upload(upload))
     }
 
     fn upload_resume<'a>(&'a self, call: AbiCall, bytes: RSlice<'a, u8>) -> AbiFuture<'a, AbiUploadStart> {
         let work = async move {
             let token = token(bytes.as_slice())?;
-            Ok(self.upload(self.driver()?.upload_resume(&Call::from(call), &token).await?))
+            self.driver()?.upload_resume(&Call::from(call), &token).await
         };
-        Guard::new("upload_resume", work).into_ffi()
+        answer("upload_resume", work, |upload| self.upload(upload))
     }
 
     fn health<'a>(&'a self, call: AbiCall) -> AbiFuture<'a, ()> {
-        Guard::new("health", async move { self.driver()?.health(&Call::from(call)).await }).into_ffi()
+        answer("health", async move { self.driver()?.health(&Call::from(call)).await }, identity)
     }
 
     fn close<'a>(&'a self, call: AbiCall) -> AbiFuture<'a, ()> {
@@ -200,7 +200,7 @@ impl<D: Driver> AbiDriver for Adapter<D> {
             }
             self.driver.get().close(&Call::from(call)).await
         };
-        Guard::new("close", work).into_ffi()
+        answer("close", work, identity)
     }
 
     fn extension(&self, name: RStr<'_>) -> ROption<Extension> {
@@ -242,14 +242,14 @@ unsafe extern "C" fn delete_prefix<'a, D: Driver>(instance: Instance<'a>, call: 
         }
         adapter.driver()?.delete_prefix(&Call::from(call), prefix).await
     };
-    Guard::new("delete_prefix", work).into_ffi()
+    answer("delete_prefix", work, identity)
 }
 
 unsafe extern "C" fn copy<'a, D: Driver>(instance: Instance<'a>, call: AbiCall, from: RStr<'a>, to: RStr<'a>) -> AbiFuture<'a, AbiInfo> {
     // SAFETY: as in `delete_prefix`.
     let adapter = unsafe { instance.get::<Adapter<D>>() };
-    let work = async move { Ok(adapter.driver()?.copy(&Call::from(call), Key::parse(from.into())?, Key::parse(to.into())?).await?.into()) };
-    Guard::new("copy", work).into_ffi()
+    let work = async move { adapter.driver()?.copy(&Call::from(call), Key::parse(from.into())?, Key::parse(to.into())?).await };
+    answer("copy", work, Into::into)
 }
 
 unsafe extern "C" fn presign<'a, D: Driver>(instance: Instance<'a>, call: AbiCall, key: RStr<'a>, method: u32, expires_ms: u64) -> AbiFuture<'a, RString> {
@@ -257,19 +257,16 @@ unsafe extern "C" fn presign<'a, D: Driver>(instance: Instance<'a>, call: AbiCal
     let adapter = unsafe { instance.get::<Adapter<D>>() };
     let work = async move {
         let method = method::parse(method)?;
-        Ok(adapter.driver()?.presign(&Call::from(call), Key::parse(key.into())?, method, expires_ms).await?.into())
+        adapter.driver()?.presign(&Call::from(call), Key::parse(key.into())?, method, expires_ms).await
     };
-    Guard::new("presign", work).into_ffi()
+    answer("presign", work, Into::into)
 }
 
 unsafe extern "C" fn upload_list<'a, D: Driver>(instance: Instance<'a>, call: AbiCall, older_than_ms: u64) -> AbiFuture<'a, RVec<RVec<u8>>> {
     // SAFETY: as in `delete_prefix`.
     let adapter = unsafe { instance.get::<Adapter<D>>() };
-    let work = async move {
-        let tokens = adapter.driver()?.upload_list(&Call::from(call), older_than_ms).await?;
-        Ok(tokens.iter().map(|token| token.as_bytes().into()).collect())
-    };
-    Guard::new("upload_list", work).into_ffi()
+    let work = async move { adapter.driver()?.upload_list(&Call::from(call), older_than_ms).await };
+    answer("upload_list", work, |tokens| tokens.iter().map(|token| token.as_bytes().into()).collect())
 }
 
 struct UploadAdapter<U> {
@@ -296,12 +293,12 @@ impl<U: Upload> AbiUpload for UploadAdapter<U> {
             upload.write(&Call::from(call), bytes.into_bytes()).await?;
             Ok(upload.offset())
         };
-        Guard::new("write", work).into_ffi()
+        answer("write", work, identity)
     }
 
     fn suspend<'a>(&'a mut self, call: AbiCall) -> AbiFuture<'a, RVec<u8>> {
-        let work = async move { Ok(self.upload()?.suspend(&Call::from(call)).await?.as_bytes().into()) };
-        Guard::new("suspend", work).into_ffi()
+        let work = async move { self.upload()?.suspend(&Call::from(call)).await };
+        answer("suspend", work, |token| token.as_bytes().into())
     }
 
     fn commit<'a>(&'a mut self, call: AbiCall, destination: RStr<'a>, size: u64) -> AbiFuture<'a, AbiInfo> {
@@ -310,9 +307,9 @@ impl<U: Upload> AbiUpload for UploadAdapter<U> {
             crate::upload::check_size(upload.offset(), size)?;
             let info = upload.commit(&Call::from(call), Key::parse(destination.into())?, size).await?;
             self.ended = Some("committed");
-            Ok(info.into())
+            Ok(info)
         };
-        Guard::new("commit", work).into_ffi()
+        answer("commit", work, Into::into)
     }
 
     fn abort<'a>(&'a mut self, call: AbiCall) -> AbiFuture<'a, ()> {
@@ -321,7 +318,7 @@ impl<U: Upload> AbiUpload for UploadAdapter<U> {
             self.ended = Some("aborted");
             Ok(())
         };
-        Guard::new("abort", work).into_ffi()
+        answer("abort", work, identity)
     }
 }
 

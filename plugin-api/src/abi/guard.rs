@@ -8,7 +8,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use abi_stable::std_types::RResult::{RErr, ROk};
+use async_ffi::FutureExt;
 
+use super::tables::AbiFuture;
 use super::values::Answer;
 use crate::DriverError;
 
@@ -57,40 +59,50 @@ impl<T> Drop for Contained<T> {
     }
 }
 
-/// A call's future, contained in poll and in drop.
-pub(crate) struct Guard<F> {
+/// A call's work as it crosses: contained in poll and in drop, its answer made of what the work answers by `convert`.
+pub(crate) fn answer<'a, F, T, A>(place: &'static str, work: F, convert: impl Fn(T) -> A + Send + 'a) -> AbiFuture<'a, A>
+where
+    F: Future<Output = Result<T, DriverError>> + Send + 'a,
+{
+    Guard { place, work: Some(Contained::new(work)), convert }.into_ffi()
+}
+
+struct Guard<F, C> {
     place: &'static str,
-    future: Option<Contained<F>>,
+    /// `None` after the end.
+    work: Option<Contained<F>>,
+    convert: C,
 }
 
-impl<F> Guard<F> {
-    pub(crate) fn new(place: &'static str, future: F) -> Self {
-        Self { place, future: Some(Contained::new(future)) }
-    }
-}
-
-impl<F, T> Future for Guard<F>
+impl<F, T, A, C> Future for Guard<F, C>
 where
     F: Future<Output = Result<T, DriverError>>,
+    C: Fn(T) -> A,
 {
-    type Output = Answer<T>;
+    type Output = Answer<A>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: `future` is pinned with `self`: it is only polled through the pin below, and dropped where it stands.
+        // SAFETY: `work` is pinned with `self`: it is only polled through the pin below, and dropped where it stands.
         let this = unsafe { self.get_unchecked_mut() };
-        let Some(future) = this.future.as_mut() else {
+        let Some(work) = this.work.as_mut() else {
             return Poll::Ready(RErr(DriverError::panicked(this.place, "polled again after the end").into()));
         };
-        // SAFETY: as above; `future` does not move until `this.future = None` drops it.
-        let future = unsafe { Pin::new_unchecked(future.get_mut()) };
-        let answer = match catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Ok(value))) => ROk(value),
-            Ok(Poll::Ready(Err(error))) => RErr(error.into()),
-            Err(panic) => RErr(DriverError::panicked(this.place, &panic_text(panic)).into()),
-        };
-        this.future = None;
-        Poll::Ready(answer)
+        // SAFETY: as above; `work` does not move until `this.work = None` drops it.
+        let work = unsafe { Pin::new_unchecked(work.get_mut()) };
+        // Written where it is answered from: values are large, and each move of one is a good part of what a tiny call costs.
+        let mut answer = Poll::Pending;
+        let polled = catch_unwind(AssertUnwindSafe(|| match work.poll(context) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(value)) => answer = Poll::Ready(ROk((this.convert)(value))),
+            Poll::Ready(Err(error)) => answer = Poll::Ready(RErr(error.into())),
+        }));
+        if let Err(panic) = polled {
+            answer = Poll::Ready(RErr(DriverError::panicked(this.place, &panic_text(panic)).into()));
+        }
+        if answer.is_ready() {
+            this.work = None;
+        }
+        answer
     }
 }
 
@@ -107,14 +119,17 @@ mod tests {
 
     #[test]
     fn panics_in_poll_and_in_drop_are_answers() {
-        let polled = futures_executor::block_on(Guard::new("stat", async { if true { panic!("poll {}", 1) } else { Ok(()) } }));
+        let polled = futures_executor::block_on(answer("stat", async { if true { panic!("poll {}", 1) } else { Ok(()) } }, |()| ()));
         let error: DriverError = polled.into_result().map(|()| ()).err().expect("a panic is an error").into();
         assert_eq!(error.class(), crate::ErrorClass::Internal);
         assert!(error.message().contains("stat") && error.message().contains("poll 1"), "{error}");
         let bomb = Bomb;
-        drop(Guard::new("stat", async move {
+        let never_polled = async move {
             let _bomb = bomb;
-            Ok::<_, DriverError>(())
-        }));
+            Ok(())
+        };
+        drop(answer("stat", never_polled, |()| ()));
+        let converted = answer("read", async { Ok(()) }, |()| -> u64 { panic!("conversion") });
+        assert!(futures_executor::block_on(converted).is_err(), "an answer that cannot be converted is an error too");
     }
 }

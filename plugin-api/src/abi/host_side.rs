@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use abi_stable::std_types::ROption;
+use abi_stable::std_types::RResult::{RErr, ROk};
+use abi_stable::std_types::{ROption, RVec};
 use async_ffi::{ContextExt, FfiPoll};
 use futures_core::Stream;
 
@@ -49,8 +50,8 @@ impl ForeignDriver {
         extensions: HostExtensions,
     ) -> Result<Self, DriverError> {
         let host = host_object(services, extensions);
-        let opened = root.open()(settings.to_string().into(), instance.into(), host, ROption::RNone);
-        let object = answered(opened).await.map_err(|error| error.from_instance(origin))?;
+        let mut opened = root.open()(settings.to_string().into(), instance.into(), host, ROption::RNone);
+        let object = answered(&mut opened, origin, Ok).await?;
         Ok(Self::adopt(object, capabilities, origin))
     }
 
@@ -79,8 +80,8 @@ impl ForeignDriver {
         self.object.extension(name.into()).into_option().and_then(|extension: Extension| extension.cast::<M>().ok())
     }
 
-    fn named(&self) -> impl FnOnce(DriverError) -> DriverError + '_ {
-        |error| error.from_instance(&self.origin)
+    fn lacks(&self, call: &str) -> DriverError {
+        DriverError::unsupported(call).from_instance(&self.origin)
     }
 
     fn upload(&self, start: AbiUploadStart) -> ForeignUpload {
@@ -96,98 +97,128 @@ where
     object.extension(name.into()).into_option().and_then(|extension: Extension| extension.cast::<M>().ok())
 }
 
-/// Waits for a call. A driver made without our side may still let a panic through, which async-ffi turns into one of ours: caught here.
-async fn answered<T>(future: AbiFuture<'_, T>) -> Result<T, DriverError> {
-    Caught(future).await.into_result().map_err(DriverError::from)
+/// Waits for a call, makes of its answer what `convert` says, and names the instance in its error.
+///
+/// A driver made without our side may still let a panic through, which async-ffi turns into one of ours: caught here.
+fn answered<'a, 'f, T, F>(future: &'a mut AbiFuture<'f, T>, origin: &'a str, convert: F) -> Answered<'a, 'f, T, F> {
+    Answered { future, origin, convert }
 }
 
-struct Caught<F>(F);
+/// Where the future lies it stays: moving what the other side has just written is slow.
+struct Answered<'a, 'f, T, F> {
+    future: &'a mut AbiFuture<'f, T>,
+    origin: &'a str,
+    convert: F,
+}
 
-impl<T> Future for Caught<AbiFuture<'_, T>> {
-    type Output = Answer<T>;
+// Nothing is pinned inside: the future is a pointer, and the conversion is only called.
+impl<T, F> Unpin for Answered<'_, '_, T, F> {}
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(context)));
-        polled.unwrap_or_else(|panic| Poll::Ready(abi_stable::std_types::RResult::RErr(DriverError::panicked("poll", &panic_text(panic)).into())))
+impl<T, U, F> Future for Answered<'_, '_, T, F>
+where
+    F: Fn(T) -> Result<U, DriverError>,
+{
+    type Output = Result<U, DriverError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { future, origin, convert } = self.get_mut();
+        // Written where it is answered from, as on the driver's side.
+        let mut answer = Poll::Pending;
+        let polled = catch_unwind(AssertUnwindSafe(|| match Pin::new(&mut **future).poll(context) {
+            Poll::Pending => {}
+            Poll::Ready(ROk(value)) => answer = Poll::Ready(convert(value).map_err(|error| error.from_instance(origin))),
+            Poll::Ready(RErr(error)) => answer = Poll::Ready(Err(DriverError::from(error).from_instance(origin))),
+        }));
+        if let Err(panic) = polled {
+            answer = Poll::Ready(Err(DriverError::panicked("poll", &panic_text(panic)).from_instance(origin)));
+        }
+        answer
     }
+}
+
+/// The conversion of a value that is always good.
+fn good<T, U: From<T>>(value: T) -> Result<U, DriverError> {
+    Ok(value.into())
 }
 
 impl Driver for ForeignDriver {
     type Upload = ForeignUpload;
 
     async fn stat(&self, call: &Call, key: &Key) -> Result<ObjectInfo, DriverError> {
-        answered(self.object.stat(call.into(), key.as_str().into())).await.map(Into::into).map_err(self.named())
+        answered(&mut self.object.stat(call.into(), key.as_str().into()), &self.origin, good).await
     }
 
     async fn read(&self, call: &Call, key: &Key, range: ByteRange) -> Result<Read, DriverError> {
-        let answer = answered(self.object.read(call.into(), key.as_str().into(), range.offset, range.length.into())).await;
-        answer.and_then(|answer| body(answer, &self.origin)).map_err(self.named())
+        let mut future = self.object.read(call.into(), key.as_str().into(), range.offset, range.length.into());
+        answered(&mut future, &self.origin, |answer| body(answer, &self.origin)).await
     }
 
     async fn put(&self, call: &Call, key: &Key, bytes: Bytes, condition: Condition) -> Result<ObjectInfo, DriverError> {
-        let answer = self.object.put(call.into(), key.as_str().into(), DrvBytes::new(bytes), condition::number(condition));
-        answered(answer).await.map(Into::into).map_err(self.named())
+        let mut future = self.object.put(call.into(), key.as_str().into(), DrvBytes::new(bytes), condition::number(condition));
+        answered(&mut future, &self.origin, good).await
     }
 
     async fn list(&self, call: &Call, request: &ListRequest<'_>) -> Result<ListPage, DriverError> {
         let options = AbiListOptions { limit: request.limit, recursive: u32::from(request.recursive), reserved: [0; 2] };
         let start_after = request.start_after.map(Into::into).into();
-        let page = answered(self.object.list(call.into(), request.prefix.as_str().into(), start_after, options)).await.map_err(self.named())?;
-        let entries = page.entries.into_iter().map(TryInto::try_into).collect::<Result<_, _>>().map_err(self.named())?;
-        Ok(ListPage { entries, more: page.more != 0 })
+        let mut future = self.object.list(call.into(), request.prefix.as_str().into(), start_after, options);
+        answered(&mut future, &self.origin, |page: AbiPage| {
+            let entries = page.entries.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
+            Ok(ListPage { entries, more: page.more != 0 })
+        })
+        .await
     }
 
     async fn delete(&self, call: &Call, key: &Key) -> Result<(), DriverError> {
-        answered(self.object.delete(call.into(), key.as_str().into())).await.map_err(self.named())
+        answered(&mut self.object.delete(call.into(), key.as_str().into()), &self.origin, good).await
     }
 
     async fn upload_begin(&self, call: &Call, destination: Option<&Key>) -> Result<ForeignUpload, DriverError> {
         let destination = destination.map(|key| key.as_str().into()).into();
-        let start = answered(self.object.upload_begin(call.into(), destination)).await.map_err(self.named())?;
-        Ok(self.upload(start))
+        answered(&mut self.object.upload_begin(call.into(), destination), &self.origin, |start| Ok(self.upload(start))).await
     }
 
     async fn upload_resume(&self, call: &Call, token: &UploadToken) -> Result<ForeignUpload, DriverError> {
-        let start = answered(self.object.upload_resume(call.into(), token.as_bytes().into())).await.map_err(self.named())?;
-        Ok(self.upload(start))
+        let mut future = self.object.upload_resume(call.into(), token.as_bytes().into());
+        answered(&mut future, &self.origin, |start| Ok(self.upload(start))).await
     }
 
     async fn health(&self, call: &Call) -> Result<(), DriverError> {
-        answered(self.object.health(call.into())).await.map_err(self.named())
+        answered(&mut self.object.health(call.into()), &self.origin, good).await
     }
 
     async fn close(&self, call: &Call) -> Result<(), DriverError> {
-        answered(self.object.close(call.into())).await.map_err(self.named())
+        answered(&mut self.object.close(call.into()), &self.origin, good).await
     }
 
     async fn delete_prefix(&self, call: &Call, prefix: &Prefix) -> Result<(), DriverError> {
-        let table = self.delete_prefix.ok_or_else(|| DriverError::unsupported("delete_prefix")).map_err(self.named())?;
+        let table = self.delete_prefix.ok_or_else(|| self.lacks("delete_prefix"))?;
         // SAFETY: the table came from `self.object`, and so does the instance.
-        let answer = unsafe { table.delete_prefix()(self.object.instance(), call.into(), prefix.as_str().into()) };
-        answered(answer).await.map_err(self.named())
+        let mut future = unsafe { table.delete_prefix()(self.object.instance(), call.into(), prefix.as_str().into()) };
+        answered(&mut future, &self.origin, good).await
     }
 
     async fn copy(&self, call: &Call, from: &Key, to: &Key) -> Result<ObjectInfo, DriverError> {
-        let table = self.copy.ok_or_else(|| DriverError::unsupported("copy")).map_err(self.named())?;
+        let table = self.copy.ok_or_else(|| self.lacks("copy"))?;
         // SAFETY: as in `delete_prefix`.
-        let answer = unsafe { table.copy()(self.object.instance(), call.into(), from.as_str().into(), to.as_str().into()) };
-        answered(answer).await.map(Into::into).map_err(self.named())
+        let mut future = unsafe { table.copy()(self.object.instance(), call.into(), from.as_str().into(), to.as_str().into()) };
+        answered(&mut future, &self.origin, good).await
     }
 
     async fn presign(&self, call: &Call, key: &Key, method: Method, expires_ms: u64) -> Result<String, DriverError> {
-        let table = self.presign.ok_or_else(|| DriverError::unsupported("presign")).map_err(self.named())?;
+        let table = self.presign.ok_or_else(|| self.lacks("presign"))?;
         let method = method::number(method);
         // SAFETY: as in `delete_prefix`.
-        let answer = unsafe { table.presign()(self.object.instance(), call.into(), key.as_str().into(), method, expires_ms) };
-        answered(answer).await.map(Into::into).map_err(self.named())
+        let mut future = unsafe { table.presign()(self.object.instance(), call.into(), key.as_str().into(), method, expires_ms) };
+        answered(&mut future, &self.origin, good).await
     }
 
     async fn upload_list(&self, call: &Call, older_than_ms: u64) -> Result<Vec<UploadToken>, DriverError> {
-        let table = self.upload_list.ok_or_else(|| DriverError::unsupported("upload_list")).map_err(self.named())?;
+        let table = self.upload_list.ok_or_else(|| self.lacks("upload_list"))?;
         // SAFETY: as in `delete_prefix`.
-        let answer = unsafe { table.upload_list()(self.object.instance(), call.into(), older_than_ms) };
-        let tokens = answered(answer).await.map_err(self.named())?;
-        tokens.iter().map(|bytes| token(bytes)).collect::<Result<_, _>>().map_err(self.named())
+        let mut future = unsafe { table.upload_list()(self.object.instance(), call.into(), older_than_ms) };
+        let tokens = |tokens: RVec<RVec<u8>>| tokens.iter().map(|bytes| token(bytes)).collect();
+        answered(&mut future, &self.origin, tokens).await
     }
 }
 
@@ -253,22 +284,19 @@ impl Upload for ForeignUpload {
     }
 
     async fn write(&mut self, call: &Call, bytes: Bytes) -> Result<(), DriverError> {
-        let written = answered(self.object.write(call.into(), DrvBytes::new(bytes))).await;
-        self.offset = written.map_err(|error| error.from_instance(&self.origin))?;
+        self.offset = answered(&mut self.object.write(call.into(), DrvBytes::new(bytes)), &self.origin, Ok).await?;
         Ok(())
     }
 
     async fn suspend(&mut self, call: &Call) -> Result<UploadToken, DriverError> {
-        let bytes = answered(self.object.suspend(call.into())).await;
-        bytes.and_then(|bytes| token(&bytes)).map_err(|error| error.from_instance(&self.origin))
+        answered(&mut self.object.suspend(call.into()), &self.origin, |bytes: RVec<u8>| token(&bytes)).await
     }
 
     async fn commit(&mut self, call: &Call, destination: &Key, size: u64) -> Result<ObjectInfo, DriverError> {
-        let info = answered(self.object.commit(call.into(), destination.as_str().into(), size)).await;
-        info.map(Into::into).map_err(|error| error.from_instance(&self.origin))
+        answered(&mut self.object.commit(call.into(), destination.as_str().into(), size), &self.origin, good).await
     }
 
     async fn abort(&mut self, call: &Call) -> Result<(), DriverError> {
-        answered(self.object.abort(call.into())).await.map_err(|error| error.from_instance(&self.origin))
+        answered(&mut self.object.abort(call.into()), &self.origin, good).await
     }
 }

@@ -40,6 +40,8 @@ mod services;
 mod tables;
 mod values;
 
+pub(crate) use values::AbiCall;
+
 pub use bytes::DrvBytes;
 pub use driver_side::{Exports, header, lend, root};
 pub use extension::{Extension, Instance};

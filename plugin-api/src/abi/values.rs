@@ -7,32 +7,19 @@ use abi_stable::std_types::{ROption, RResult, RString, RVec};
 
 use super::tables::{ReaderObject, UploadObject};
 use super::DrvBytes;
-use crate::{Call, Cause, Condition, DriverError, Entry, ErrorClass, KeyBuf, Method, ObjectInfo, PrefixBuf, UploadToken};
+use crate::{Cause, Condition, DriverError, Entry, ErrorClass, KeyBuf, Method, ObjectInfo, PrefixBuf, UploadToken};
 
 /// The answer of a call.
 pub(crate) type Answer<T> = RResult<T, AbiError>;
 
-/// [`Call`] as it crosses.
+/// [`Call`] as it crosses, and as it is.
 #[repr(C)]
-#[derive(StableAbi, Clone, Copy)]
+#[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AbiCall {
-    deadline_unix_ms: u64,
-    trace_high: u64,
-    trace_low: u64,
-    reserved: [u64; 2],
-}
-
-impl From<&Call> for AbiCall {
-    fn from(call: &Call) -> Self {
-        let trace = call.trace_id();
-        Self { deadline_unix_ms: call.deadline_unix_ms().unwrap_or(0), trace_high: (trace >> 64) as u64, trace_low: trace as u64, reserved: [0; 2] }
-    }
-}
-
-impl From<AbiCall> for Call {
-    fn from(call: AbiCall) -> Self {
-        Self::new(call.deadline_unix_ms, u128::from(call.trace_high) << 64 | u128::from(call.trace_low))
-    }
+    pub(crate) deadline_unix_ms: u64,
+    pub(crate) trace_high: u64,
+    pub(crate) trace_low: u64,
+    pub(crate) reserved: [u64; 2],
 }
 
 /// [`ObjectInfo`] as it crosses; an empty version is none.
@@ -47,7 +34,8 @@ pub struct AbiInfo {
 
 impl From<ObjectInfo> for AbiInfo {
     fn from(info: ObjectInfo) -> Self {
-        let version = info.version.map_or_else(RString::new, |version| version.as_ref().into());
+        // Handed over, not copied: each call answers one.
+        let version = info.version.map_or_else(RString::new, |version| String::from(version).into());
         Self { size: info.size, modified: info.modified, version, reserved: [0; 2] }
     }
 }

@@ -6,4 +6,4 @@ mod wire;
 
 pub(crate) use data::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Random, bytes, descriptor, image, index, sha256, sha512};
 pub(crate) use registry::{Registry, Start, command, files, in_time};
-pub(crate) use wire::{Answer, Request};
+pub(crate) use wire::{Answer, Connection, Request};
