@@ -46,11 +46,7 @@ fn main() -> ExitCode {
     let mut criterion = Criterion::default().configure_from_args();
     figures(&mut criterion, &ways);
     criterion.final_summary();
-    if !table_is_wanted() || promises_are_kept(&ways) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(3)
-    }
+    if !table_is_wanted() || promises_are_kept(&ways) { ExitCode::SUCCESS } else { ExitCode::from(3) }
 }
 
 /// True for `cargo bench`, and for a filter that asks for the table alone. `cargo test --benches` and other filters want something else.
@@ -61,24 +57,13 @@ fn table_is_wanted() -> bool {
 
 impl Ways {
     fn open() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime starts");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let inspection = inspect(&driver_file()).expect("the file is a driver");
-        let policy = Policy {
-            allow_writable: true,
-            ..Policy::of_this_host()
-        };
+        let policy = Policy { allow_writable: true, ..Policy::of_this_host() };
         verify(&inspection, &policy).expect("the driver fits this host");
-        let options = OpenOptions {
-            open_limit: Duration::from_secs(30),
-            call_limit: Duration::from_secs(30),
-        };
+        let options = OpenOptions { open_limit: Duration::from_secs(30), call_limit: Duration::from_secs(30) };
         let loaded = load(&inspection).expect("the driver fits this host");
-        let handle = runtime
-            .block_on(loaded.open("bench", &json!({}), &options))
-            .expect("the driver opens");
+        let handle = runtime.block_on(loaded.open("bench", &json!({}), &options)).expect("the driver opens");
         let direct = now(Sound::open(Settings::new(json!({})), Host::detached(), None)).expect("the driver opens");
         fill(&direct);
         fill(handle.foreign());
@@ -89,10 +74,7 @@ impl Ways {
 /// The release build's file, beside the folder of this binary.
 fn driver_file() -> PathBuf {
     let bench = std::env::current_exe().expect("a process knows its file");
-    let folder = bench
-        .parent()
-        .and_then(Path::parent)
-        .expect("benchmarks run in target/<profile>/deps");
+    let folder = bench.parent().and_then(Path::parent).expect("benchmarks run in target/<profile>/deps");
     let path = folder.join("liblongshore_driver_specimen_streams.so");
     assert!(path.exists(), "{path:?} is missing: run `cargo build --release --workspace` first");
     path
@@ -184,12 +166,7 @@ fn works(ways: &Ways) -> Vec<Work<'_>> {
     vec![
         work!("stat", 0, |driver| stat(driver, key), key = key(KEY)),
         work!("read of 100 B", 0, |driver| read(driver, key), key = key(KEY)),
-        work!(
-            "put of 100 B",
-            0,
-            |driver| put(driver, key, &bytes),
-            (key, bytes) = (key(KEY), Bytes::from(vec![7; 100]))
-        ),
+        work!("put of 100 B", 0, |driver| put(driver, key, &bytes), (key, bytes) = (key(KEY), Bytes::from(vec![7; 100]))),
         work!(
             "upload of 1 GiB",
             STREAM,
@@ -230,10 +207,7 @@ fn median(mut numbers: Vec<f64>) -> f64 {
 /// Prints medians of interleaved rounds, and tells whether the boundary costs as little as promised.
 fn promises_are_kept(ways: &Ways) -> bool {
     let mut kept = true;
-    println!(
-        "\n{:<16} {:>14} {:>14} {:>14}   boundary, handle",
-        "ns", "direct", "tables", "handle"
-    );
+    println!("\n{:<16} {:>14} {:>14} {:>14}   boundary, handle", "ns", "direct", "tables", "handle");
     for mut work in works(ways) {
         let (rounds, calls) = if work.bytes > 0 { (21, 1) } else { (101, 5_000) };
         let mut times = [const { Vec::new() }; 3];
@@ -262,11 +236,7 @@ fn promises_are_kept(ways: &Ways) -> bool {
             let text = format!("{:+.0} ns, {:+.0} ns", tables - direct, handle - direct);
             (text, handle - direct <= TINY_MAX_NS)
         };
-        println!(
-            "{:<16} {direct:>14.0} {tables:>14.0} {handle:>14.0}   {verdict}{}",
-            work.name,
-            if good { "" } else { "  BROKEN" }
-        );
+        println!("{:<16} {direct:>14.0} {tables:>14.0} {handle:>14.0}   {verdict}{}", work.name, if good { "" } else { "  BROKEN" });
         kept &= good;
     }
     kept

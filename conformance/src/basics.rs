@@ -69,15 +69,9 @@ async fn every_byte_survives<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
         let got = it.get(&name).await?;
         hold!(got == bytes, "case {number}: put {} bytes, read {} others", bytes.len(), got.len());
         let halves = bytes.split_at(bytes.len() / 2);
-        it.upload(&name, &[Bytes::copy_from_slice(halves.0), Bytes::copy_from_slice(halves.1)])
-            .await?;
+        it.upload(&name, &[Bytes::copy_from_slice(halves.0), Bytes::copy_from_slice(halves.1)]).await?;
         let got = it.get(&name).await?;
-        hold!(
-            got == bytes,
-            "case {number}: uploaded {} bytes, read {} others",
-            bytes.len(),
-            got.len()
-        );
+        hold!(got == bytes, "case {number}: uploaded {} bytes, read {} others", bytes.len(), got.len());
     }
     Ok(())
 }
@@ -85,21 +79,13 @@ async fn every_byte_survives<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
 async fn every_size_survives<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
     const KIB: usize = 1024;
     let mut random = Random::new(it.seed);
-    let edges = [4 * KIB, 64 * KIB, 256 * KIB, KIB * KIB]
-        .into_iter()
-        .flat_map(|edge| [edge - 1, edge, edge + 1]);
+    let edges = [4 * KIB, 64 * KIB, 256 * KIB, KIB * KIB].into_iter().flat_map(|edge| [edge - 1, edge, edge + 1]);
     for size in [0, 1, 2, 3, 511, 512, 513].into_iter().chain(edges).chain([4 * KIB * KIB]) {
         let bytes = Bytes::from(random.bytes(size));
         let put = it.put("put", bytes.clone()).await?;
-        let uploaded = it
-            .upload("uploaded", &bytes.chunks(100_000).map(Bytes::copy_from_slice).collect::<Vec<_>>())
-            .await?;
+        let uploaded = it.upload("uploaded", &bytes.chunks(100_000).map(Bytes::copy_from_slice).collect::<Vec<_>>()).await?;
         for (name, info) in [("put", put), ("uploaded", uploaded)] {
-            hold!(
-                info.size == size as u64,
-                "{name} object of {size} bytes: its info tells {}",
-                info.size
-            );
+            hold!(info.size == size as u64, "{name} object of {size} bytes: its info tells {}", info.size);
             let got = it.get(name).await?;
             hold!(got == bytes, "{name} object of {size} bytes: {} others came back", got.len());
         }
@@ -110,23 +96,13 @@ async fn every_size_survives<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
 async fn replacing_is_whole<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
     let mut before: Option<ObjectInfo> = None;
     for (number, bytes) in ["a longer text than the next", "short", "", "other"].into_iter().enumerate() {
-        let info = if number % 2 == 0 {
-            it.put("a", bytes).await?
-        } else {
-            it.upload("a", &[Bytes::from(bytes)]).await?
-        };
+        let info = if number % 2 == 0 { it.put("a", bytes).await? } else { it.upload("a", &[Bytes::from(bytes)]).await? };
         let got = it.get("a").await?;
         hold!(got == bytes, "write {number} of {bytes:?} left {got:?}");
         let version = |info: &ObjectInfo| info.version.clone();
-        let same = before
-            .as_ref()
-            .is_some_and(|before| version(before).is_some() && version(before) == version(&info));
+        let same = before.as_ref().is_some_and(|before| version(before).is_some() && version(before) == version(&info));
         hold!(!same, "write {number} left the version {:?}", info.version);
-        hold!(
-            info.version.as_ref().is_none_or(|version| version.len() <= 128),
-            "the version {:?} is longer than 128 bytes",
-            info.version
-        );
+        hold!(info.version.as_ref().is_none_or(|version| version.len() <= 128), "the version {:?} is longer than 128 bytes", info.version);
         before = Some(info);
     }
     Ok(())
@@ -151,23 +127,11 @@ async fn absent_key_is_not_found<D: Driver>(it: &Subject<D>) -> Result<(), Breac
     it.put("there/is", "one").await?;
     // Nothing at all; beside an object; a prefix.
     for name in ["nothing/here", "there/isnt", "there"] {
-        refused(
-            it.driver.stat(&CALL, key(name)).await,
-            &[NotFound],
-            format_args!("stat of {name:?}"),
-        )?;
+        refused(it.driver.stat(&CALL, key(name)).await, &[NotFound], format_args!("stat of {name:?}"))?;
         refused(it.get(name).await, &[NotFound], format_args!("read of {name:?}"))?;
-        refused(
-            it.driver.delete(&CALL, key(name)).await,
-            &[NotFound],
-            format_args!("delete of {name:?}"),
-        )?;
+        refused(it.driver.delete(&CALL, key(name)).await, &[NotFound], format_args!("delete of {name:?}"))?;
         if it.capabilities.has(Capability::Copy) {
-            refused(
-                it.driver.copy(&CALL, key(name), key("to")).await,
-                &[NotFound],
-                format_args!("copy of {name:?}"),
-            )?;
+            refused(it.driver.copy(&CALL, key(name), key("to")).await, &[NotFound], format_args!("copy of {name:?}"))?;
         }
     }
     hold!(it.objects().await? == ["there/is"], "the failed calls changed the store");
@@ -189,11 +153,7 @@ async fn undeclared_capability_is_unsupported<D: Driver>(it: &Subject<D>) -> Res
     let undeclared = |capability| !it.capabilities.has(capability);
     if undeclared(Capability::PutIfAbsent) {
         for name in ["a/b", "a/new"] {
-            refused(
-                it.driver.put(&CALL, key(name), "new".into(), Condition::IfAbsent).await,
-                &[Unsupported],
-                "put if absent",
-            )?;
+            refused(it.driver.put(&CALL, key(name), "new".into(), Condition::IfAbsent).await, &[Unsupported], "put if absent")?;
         }
     }
     if undeclared(Capability::DeletePrefix) {
@@ -203,25 +163,15 @@ async fn undeclared_capability_is_unsupported<D: Driver>(it: &Subject<D>) -> Res
         refused(it.driver.copy(&CALL, key("a/b"), key("a/new")).await, &[Unsupported], "copy")?;
     }
     if undeclared(Capability::Presign) {
-        refused(
-            it.driver.presign(&CALL, key("a/b"), Method::Get, 1000).await,
-            &[Unsupported],
-            "presign",
-        )?;
+        refused(it.driver.presign(&CALL, key("a/b"), Method::Get, 1000).await, &[Unsupported], "presign")?;
     }
     if undeclared(Capability::UploadList) {
         refused(it.driver.upload_list(&CALL, 0).await, &[Unsupported], "upload_list")?;
     }
     let read = it.driver.read(&CALL, key("a/b"), ByteRange::ALL).await?;
     let file = matches!(read.body, ReadBody::File(_));
-    hold!(
-        !file || it.capabilities.has(Capability::FileRegion),
-        "read answers a file region without the capability file_region"
-    );
-    hold!(
-        it.objects().await? == ["a/b"] && it.get("a/b").await? == "old",
-        "an unsupported call changed the store"
-    );
+    hold!(!file || it.capabilities.has(Capability::FileRegion), "read answers a file region without the capability file_region");
+    hold!(it.objects().await? == ["a/b"] && it.get("a/b").await? == "old", "an unsupported call changed the store");
     Ok(())
 }
 
@@ -234,10 +184,7 @@ async fn copy_is_an_object_of_its_own<D: Driver>(it: &Subject<D>) -> Result<(), 
     it.put("from", "newer").await?;
     hold!(it.get("deep/to").await? == bytes, "the copy is not what was copied");
     it.driver.delete(&CALL, key("from")).await?;
-    hold!(
-        it.get("deep/to").await? == bytes,
-        "the copy is not what was copied, once the original is gone"
-    );
+    hold!(it.get("deep/to").await? == bytes, "the copy is not what was copied, once the original is gone");
     it.driver.copy(&CALL, key("deep/to"), key("deep/to")).await?;
     hold!(it.get("deep/to").await? == bytes, "copying an object onto itself changed it");
     Ok(())
@@ -248,21 +195,9 @@ async fn delete_prefix_removes_what_is_below<D: Driver>(it: &Subject<D>) -> Resu
     it.driver.delete_prefix(&CALL, prefix("a/b")).await?;
     let left = it.objects().await?;
     hold!(left == ["a/b.c", "a/bc", "ab/b/c", "z"], "{left:?} are left");
-    refused(
-        it.driver.delete_prefix(&CALL, prefix("a/b")).await,
-        &[NotFound],
-        "delete_prefix of nothing",
-    )?;
-    refused(
-        it.driver.delete_prefix(&CALL, prefix("z")).await,
-        &[NotFound],
-        "delete_prefix of an object",
-    )?;
-    refused(
-        it.driver.delete_prefix(&CALL, prefix("")).await,
-        &[InvalidArgument],
-        "delete_prefix of the root",
-    )?;
+    refused(it.driver.delete_prefix(&CALL, prefix("a/b")).await, &[NotFound], "delete_prefix of nothing")?;
+    refused(it.driver.delete_prefix(&CALL, prefix("z")).await, &[NotFound], "delete_prefix of an object")?;
+    refused(it.driver.delete_prefix(&CALL, prefix("")).await, &[InvalidArgument], "delete_prefix of the root")?;
     hold!(it.objects().await? == left, "a refused delete_prefix changed the store");
     Ok(())
 }
@@ -289,11 +224,7 @@ async fn second_instance_sees_every_write<D: Driver>(it: &Subject<D>) -> Result<
             hold!(got == text, "{name}, written as {text:?}, is {got:?} to another instance");
         }
         it.driver.delete(&CALL, key("a/put")).await?;
-        refused(
-            second.stat(&CALL, key("a/put")).await,
-            &[NotFound],
-            "stat by another instance of a deleted key",
-        )?;
+        refused(second.stat(&CALL, key("a/put")).await, &[NotFound], "stat by another instance of a deleted key")?;
     }
     if it.capabilities.has(Capability::PutIfAbsent) {
         let again = second.put(&CALL, key("a/uploaded"), Bytes::new(), Condition::IfAbsent).await;
@@ -317,11 +248,7 @@ async fn closed_instance_answers_closed<D: Driver>(it: &Subject<D>) -> Result<()
     refused(it.page(&ListRequest::children(prefix(""), 10)).await, &[Closed], "list after close")?;
     refused(it.driver.delete(&CALL, key("a")).await, &[Closed], "delete after close")?;
     refused(it.driver.upload_begin(&CALL, None).await, &[Closed], "upload_begin after close")?;
-    refused(
-        it.driver.upload_resume(&CALL, &UploadToken::new([1])?).await,
-        &[Closed],
-        "upload_resume after close",
-    )?;
+    refused(it.driver.upload_resume(&CALL, &UploadToken::new([1])?).await, &[Closed], "upload_resume after close")?;
     refused(it.driver.health(&CALL).await, &[Closed], "health after close")?;
     refused(upload.write(&CALL, "more".into()).await, &[Closed], "write after close")?;
     refused(upload.suspend(&CALL).await, &[Closed], "suspend after close")?;

@@ -89,8 +89,7 @@ async fn see_version<D: Driver>(driver: &D) -> Result<(), Breach> {
 
 async fn readers_have_their_own_place<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
     let bytes = Bytes::from(Random::new(it.seed).bytes(2_000_003));
-    it.upload("a", &bytes.chunks(400_000).map(Bytes::copy_from_slice).collect::<Vec<_>>())
-        .await?;
+    it.upload("a", &bytes.chunks(400_000).map(Bytes::copy_from_slice).collect::<Vec<_>>()).await?;
     let mut readers = JoinSet::new();
     for number in 0..8_u64 {
         let (driver, bytes) = (it.driver.clone(), bytes.clone());
@@ -103,11 +102,7 @@ async fn readers_have_their_own_place<D: Driver>(it: &Subject<D>) -> Result<(), 
                 tokio::task::yield_now().await;
             }
             // The offset lies within the bytes.
-            hold!(
-                got == bytes[offset as usize..],
-                "the reader at {offset} got {} other bytes",
-                got.len()
-            );
+            hold!(got == bytes[offset as usize..], "the reader at {offset} got {} other bytes", got.len());
             Ok::<_, Breach>(())
         });
     }
@@ -187,12 +182,7 @@ async fn walks<D: Driver>(it: &Subject<D>, steady: &[String]) -> Result<(), Brea
         let walked = it.walk("p", true, limit).await?;
         hold!(walked.is_sorted(), "pages of {limit} are not in order");
         let seen: Vec<_> = walked.iter().filter(|text| text.ends_with("steady")).collect();
-        hold!(
-            seen.iter().copied().eq(steady),
-            "pages of {limit} have {} of {} steady keys",
-            seen.len(),
-            steady.len()
-        );
+        hold!(seen.iter().copied().eq(steady), "pages of {limit} have {} of {} steady keys", seen.len(), steady.len());
         let levels = it.page(&ListRequest::children(prefix("p"), 100)).await?;
         hold!(levels.entries.len() == 40, "{} of 40 levels are listed", levels.entries.len());
     }

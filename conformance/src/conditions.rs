@@ -28,11 +28,7 @@ async fn creation_is_once<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
     hold!(it.get("a/b").await? == "first", "a lost put changed the object");
     hold!(it.objects().await? == ["a/b"], "a lost put left something");
     it.upload("a/c", &[Bytes::new()]).await?;
-    refused(
-        it.driver.put(&CALL, key("a/c"), "x".into(), Condition::IfAbsent).await,
-        &[AlreadyExists],
-        "put if absent of an empty object",
-    )?;
+    refused(it.driver.put(&CALL, key("a/c"), "x".into(), Condition::IfAbsent).await, &[AlreadyExists], "put if absent of an empty object")?;
     it.driver.delete(&CALL, key("a/b")).await?;
     it.driver.put(&CALL, key("a/b"), "third".into(), Condition::IfAbsent).await?;
     hold!(it.get("a/b").await? == "third", "a deleted key is not absent");
@@ -68,11 +64,7 @@ async fn race<D: Driver>(it: &Subject<D>, with_second: bool) -> Result<(), Breac
         }
         hold!(winners.len() == 1, "{} of 16 creators won: {winners:?}", winners.len());
         let got = it.get(&name).await?;
-        hold!(
-            got == vec![winners[0]; 1000],
-            "creator {} won, but the object is not its own",
-            winners[0]
-        );
+        hold!(got == vec![winners[0]; 1000], "creator {} won, but the object is not its own", winners[0]);
     }
     Ok(())
 }

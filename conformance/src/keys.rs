@@ -83,17 +83,9 @@ async fn longest_keys_round_trip<D: Driver>(it: &Subject<D>) -> Result<(), Breac
         let name = name.as_str();
         it.put(name, "long").await?;
         hold!(it.get(name).await? == "long", "a key of {} bytes holds something else", name.len());
-        hold!(
-            it.objects().await? == [name],
-            "a key of {} bytes is not listed as it is",
-            name.len()
-        );
+        hold!(it.objects().await? == [name], "a key of {} bytes is not listed as it is", name.len());
         it.upload(name, &[Bytes::from("longer")]).await?;
-        hold!(
-            it.get(name).await? == "longer",
-            "a key of {} bytes was uploaded and holds something else",
-            name.len()
-        );
+        hold!(it.get(name).await? == "longer", "a key of {} bytes was uploaded and holds something else", name.len());
         it.driver.delete(&CALL, key(name)).await?;
     }
     Ok(())
@@ -133,10 +125,7 @@ async fn nested_objects_are_both_kept<D: Driver>(it: &Subject<D>) -> Result<(), 
         }
     }
     it.driver.delete(&CALL, key("a")).await?;
-    hold!(
-        it.exists("a/b").await? && !it.exists("a").await?,
-        "deleting \"a\" is about \"a/b\" too"
-    );
+    hold!(it.exists("a/b").await? && !it.exists("a").await?, "deleting \"a\" is about \"a/b\" too");
     Ok(())
 }
 
@@ -144,18 +133,10 @@ async fn nested_object_is_a_conflict<D: Driver>(it: &Subject<D>) -> Result<(), B
     for [first, second] in [["a", "a/b"], ["a", "a/b/c"], ["a/b", "a"], ["a/b/c", "a"]] {
         it.put(first, "first").await?;
         for _ in 0..2 {
-            refused(
-                it.put(second, "second").await,
-                &[Conflict],
-                format_args!("put of {second:?} beside {first:?}"),
-            )?;
+            refused(it.put(second, "second").await, &[Conflict], format_args!("put of {second:?} beside {first:?}"))?;
             let upload = it.upload(second, &[Bytes::from("second")]).await;
             refused(upload, &[Conflict], format_args!("commit of {second:?} beside {first:?}"))?;
-            refused(
-                it.get(second).await,
-                &[NotFound],
-                format_args!("read of {second:?} beside {first:?}"),
-            )?;
+            refused(it.get(second).await, &[NotFound], format_args!("read of {second:?} beside {first:?}"))?;
         }
         hold!(it.get(first).await? == "first", "{first:?} was changed by a conflict");
         hold!(it.objects().await? == [first], "a conflict left something behind");

@@ -36,33 +36,12 @@ pub use subject::Subject;
 /// Every check, by group.
 pub fn groups<D: Driver>() -> Vec<Group<D>> {
     vec![
-        Group {
-            name: "basics",
-            checks: basics::checks(),
-        },
-        Group {
-            name: "keys",
-            checks: keys::checks(),
-        },
-        Group {
-            name: "ranges",
-            checks: ranges::checks(),
-        },
-        Group {
-            name: "listing",
-            checks: listing::checks(),
-        },
-        Group {
-            name: "uploads",
-            checks: uploads::checks(),
-        },
-        Group {
-            name: "conditions",
-            checks: conditions::checks(),
-        },
-        Group {
-            name: "concurrency",
-            checks: concurrency::checks(),
-        },
+        Group { name: "basics", checks: basics::checks() },
+        Group { name: "keys", checks: keys::checks() },
+        Group { name: "ranges", checks: ranges::checks() },
+        Group { name: "listing", checks: listing::checks() },
+        Group { name: "uploads", checks: uploads::checks() },
+        Group { name: "conditions", checks: conditions::checks() },
+        Group { name: "concurrency", checks: concurrency::checks() },
     ]
 }

@@ -61,8 +61,7 @@ fn random_key(random: &mut Random) -> String {
 
 /// True if one of the keys is a component-wise prefix of `name`, or the other way round.
 fn clashes(keys: &BTreeSet<String>, name: &str) -> bool {
-    keys.iter()
-        .any(|key| prefix(key).strip(name).is_some() || prefix(name).strip(key).is_some())
+    keys.iter().any(|key| prefix(key).strip(name).is_some() || prefix(name).strip(key).is_some())
 }
 
 async fn random_page<D: Driver>(it: &Subject<D>, random: &mut Random, keys: &BTreeSet<String>) -> Result<(), Breach> {
@@ -70,12 +69,7 @@ async fn random_page<D: Driver>(it: &Subject<D>, random: &mut Random, keys: &BTr
     let after = random_start(random, keys);
     let limit = *random.one_of(&[1, 2, 3, 5, 10, LIMIT_MAX]);
     let recursive = random.below(2) == 1;
-    let request = ListRequest {
-        prefix: prefix(&below),
-        start_after: after.as_deref(),
-        limit,
-        recursive,
-    };
+    let request = ListRequest { prefix: prefix(&below), start_after: after.as_deref(), limit, recursive };
     let expected = model(keys, &request);
     let got = it.page(&request).await;
     let Some((texts, more)) = expected else {
@@ -96,11 +90,7 @@ fn random_prefix(random: &mut Random, keys: &BTreeSet<String>) -> String {
         _ => random_text(random, keys),
     };
     let slashes: Vec<_> = name.match_indices('/').map(|(at, _)| at).collect();
-    if slashes.is_empty() {
-        name
-    } else {
-        name[..*random.one_of(&slashes)].to_owned()
-    }
+    if slashes.is_empty() { name } else { name[..*random.one_of(&slashes)].to_owned() }
 }
 
 /// Nothing, a name, or a text near one, which is no name.
@@ -134,18 +124,14 @@ fn model(keys: &BTreeSet<String>, request: &ListRequest<'_>) -> Option<(Vec<Stri
     if texts.is_empty() && !request.prefix.is_root() {
         return None;
     }
-    let mut texts: Vec<_> = texts
-        .into_iter()
-        .filter(|text| request.start_after.is_none_or(|after| text.as_str() > after))
-        .collect();
+    let mut texts: Vec<_> = texts.into_iter().filter(|text| request.start_after.is_none_or(|after| text.as_str() > after)).collect();
     let more = texts.len() > request.limit as usize;
     texts.truncate(request.limit as usize);
     Some((texts, more))
 }
 
 async fn order_is_that_of_bytes<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
-    it.put_all(&["t/v1/x", "t/v1-rc/x", "t/v1.0", "t/v10", "t/V1", "t/v1~", "t/v1%", "t/_", "t/0/x"])
-        .await?;
+    it.put_all(&["t/v1/x", "t/v1-rc/x", "t/v1.0", "t/v10", "t/V1", "t/v1~", "t/v1%", "t/_", "t/0/x"]).await?;
     let expected = ["t/0/", "t/V1", "t/_", "t/v1%", "t/v1-rc/", "t/v1.0", "t/v1/", "t/v10", "t/v1~"];
     let got = it.walk("t", false, 100).await?;
     hold!(got == expected, "{got:?} is listed, not {expected:?}");
@@ -173,11 +159,7 @@ async fn every_page_size_gives_the_same<D: Driver>(it: &Subject<D>) -> Result<()
         hold!(got == expected, "pages of {limit} give {got:?}, not {expected:?}");
         let full = it.page(&ListRequest::children(prefix("p"), limit)).await?;
         let more = (limit as usize) < NAMES;
-        hold!(
-            full.more == more,
-            "the first page of {limit} of {NAMES} names answers more = {}",
-            full.more
-        );
+        hold!(full.more == more, "the first page of {limit} of {NAMES} names answers more = {}", full.more);
     }
     Ok(())
 }
@@ -196,22 +178,11 @@ async fn absent_prefix_is_not_found<D: Driver>(it: &Subject<D>) -> Result<(), Br
     for recursive in [false, true] {
         // Nothing of the name; an object; half of a component; below an object.
         for below in ["nothing", "a/b", "dee", "a/b/c", "deep/er/x/y"] {
-            let request = ListRequest {
-                recursive,
-                ..ListRequest::children(prefix(below), 10)
-            };
-            refused(
-                it.page(&request).await,
-                &[NotFound],
-                format_args!("list of {below:?} (recursive: {recursive})"),
-            )?;
+            let request = ListRequest { recursive, ..ListRequest::children(prefix(below), 10) };
+            refused(it.page(&request).await, &[NotFound], format_args!("list of {below:?} (recursive: {recursive})"))?;
             // Where to start does not matter.
             let request = request.after(Some("zz"));
-            refused(
-                it.page(&request).await,
-                &[NotFound],
-                format_args!("list of {below:?} from \"zz\" (recursive: {recursive})"),
-            )?;
+            refused(it.page(&request).await, &[NotFound], format_args!("list of {below:?} from \"zz\" (recursive: {recursive})"))?;
         }
     }
     it.driver.delete(&CALL, key("deep/er/x")).await?;
@@ -233,11 +204,7 @@ async fn absent_prefix_is_not_found<D: Driver>(it: &Subject<D>) -> Result<(), Br
 async fn limit_outside_of_its_range_is_refused<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
     it.put_all(&["a", "b"]).await?;
     for limit in [0, LIMIT_MAX + 1, u32::MAX] {
-        refused(
-            it.page(&ListRequest::children(prefix(""), limit)).await,
-            &[InvalidArgument],
-            format_args!("a limit of {limit}"),
-        )?;
+        refused(it.page(&ListRequest::children(prefix(""), limit)).await, &[InvalidArgument], format_args!("a limit of {limit}"))?;
     }
     let page = it.page(&ListRequest::children(prefix(""), LIMIT_MAX)).await?;
     hold!(page.entries.len() == 2 && !page.more, "a limit of {LIMIT_MAX} answers {page:?}");
@@ -263,11 +230,7 @@ async fn start_may_be_any_text<D: Driver>(it: &Subject<D>) -> Result<(), Breach>
     ] {
         let page = it.page(&ListRequest::children(prefix("p"), 10).after(Some(after))).await?;
         let got: Vec<_> = page.entries.iter().map(Entry::text).collect();
-        hold!(
-            got == expected && !page.more,
-            "after {after:?} come {got:?} (more: {}), not {expected:?}",
-            page.more
-        );
+        hold!(got == expected && !page.more, "after {after:?} come {got:?} (more: {}), not {expected:?}", page.more);
     }
     Ok(())
 }
@@ -279,10 +242,7 @@ async fn listed_facts_are_true<D: Driver>(it: &Subject<D>) -> Result<(), Breach>
             return Err(Breach::new(format!("a recursive list has the prefix {:?}", entry.text())));
         };
         let stat = it.driver.stat(&CALL, &name).await?;
-        hold!(
-            info.as_ref().is_none_or(|info| *info == stat),
-            "the list tells {info:?} of {name}, stat tells {stat:?}"
-        );
+        hold!(info.as_ref().is_none_or(|info| *info == stat), "the list tells {info:?} of {name}, stat tells {stat:?}");
     }
     Ok(())
 }
@@ -309,10 +269,7 @@ async fn walk_survives_changes<D: Driver>(it: &Subject<D>) -> Result<(), Breach>
     }
     for name in names.iter().filter(|name| !deleted.contains(name)) {
         let times = walked.iter().filter(|walked| *walked == name).count();
-        hold!(
-            times == 1,
-            "{name:?} was there all the time and appeared {times} times in {walked:?}"
-        );
+        hold!(times == 1, "{name:?} was there all the time and appeared {times} times in {walked:?}");
     }
     hold!(walked.is_sorted(), "{walked:?} is not in order");
     Ok(())

@@ -22,27 +22,15 @@ const MAX: u64 = u64::MAX;
 /// The range of `bytes`, by the contract.
 fn model(bytes: &[u8], range: ByteRange) -> &[u8] {
     let from = usize::try_from(range.offset).unwrap_or(usize::MAX).min(bytes.len());
-    let length = usize::try_from(range.length.unwrap_or(MAX))
-        .unwrap_or(usize::MAX)
-        .min(bytes.len() - from);
+    let length = usize::try_from(range.length.unwrap_or(MAX)).unwrap_or(usize::MAX).min(bytes.len() - from);
     &bytes[from..from + length]
 }
 
 /// Reads `range` and compares it with that of `bytes`.
 async fn same<D: Driver>(it: &Subject<D>, name: &str, bytes: &[u8], range: ByteRange) -> Result<(), Breach> {
     let (info, got) = it.read(name, range).await?;
-    hold!(
-        got == model(bytes, range),
-        "{range:?} of {} bytes: {} other bytes came",
-        bytes.len(),
-        got.len()
-    );
-    hold!(
-        info.size == bytes.len() as u64,
-        "{range:?} of {} bytes tells a size of {}",
-        bytes.len(),
-        info.size
-    );
+    hold!(got == model(bytes, range), "{range:?} of {} bytes: {} other bytes came", bytes.len(), got.len());
+    hold!(info.size == bytes.len() as u64, "{range:?} of {} bytes tells a size of {}", bytes.len(), info.size);
     Ok(())
 }
 
@@ -55,21 +43,9 @@ async fn ranges_of_a_small_object<D: Driver>(it: &Subject<D>) -> Result<(), Brea
             same(it, "a", bytes, ByteRange::new(offset, length)).await?;
         }
     }
-    let bad = [
-        ByteRange::from(11),
-        ByteRange::new(11, 0),
-        ByteRange::from(1 << 40),
-        ByteRange::from(MAX),
-    ];
-    for range in bad
-        .into_iter()
-        .chain([ByteRange::new(1, MAX), ByteRange::new(MAX, 1), ByteRange::new(MAX, MAX)])
-    {
-        refused(
-            it.driver.read(&CALL, key("a"), range).await,
-            &[InvalidRange],
-            format_args!("{range:?} of 10 bytes"),
-        )?;
+    let bad = [ByteRange::from(11), ByteRange::new(11, 0), ByteRange::from(1 << 40), ByteRange::from(MAX)];
+    for range in bad.into_iter().chain([ByteRange::new(1, MAX), ByteRange::new(MAX, 1), ByteRange::new(MAX, MAX)]) {
+        refused(it.driver.read(&CALL, key("a"), range).await, &[InvalidRange], format_args!("{range:?} of 10 bytes"))?;
     }
     Ok(())
 }
@@ -82,11 +58,7 @@ async fn ranges_of_an_empty_object<D: Driver>(it: &Subject<D>) -> Result<(), Bre
             same(it, name, b"", range).await?;
         }
         for range in [ByteRange::from(1), ByteRange::new(1, 0), ByteRange::new(1, MAX)] {
-            refused(
-                it.driver.read(&CALL, key(name), range).await,
-                &[InvalidRange],
-                format_args!("{range:?} of an empty object"),
-            )?;
+            refused(it.driver.read(&CALL, key(name), range).await, &[InvalidRange], format_args!("{range:?} of an empty object"))?;
         }
     }
     Ok(())
@@ -94,11 +66,7 @@ async fn ranges_of_an_empty_object<D: Driver>(it: &Subject<D>) -> Result<(), Bre
 
 async fn ranges_of_an_absent_object<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
     for range in [ByteRange::ALL, ByteRange::new(0, 0), ByteRange::from(MAX), ByteRange::new(1, MAX)] {
-        refused(
-            it.driver.read(&CALL, key("a"), range).await,
-            &[NotFound],
-            format_args!("{range:?} of nothing"),
-        )?;
+        refused(it.driver.read(&CALL, key("a"), range).await, &[NotFound], format_args!("{range:?} of nothing"))?;
     }
     Ok(())
 }
@@ -136,8 +104,7 @@ async fn reader_survives_a_delete<D: Driver>(it: &Subject<D>) -> Result<(), Brea
 
 async fn survives<D: Driver>(it: &Subject<D>, change: &str) -> Result<(), Breach> {
     let old = vec![1_u8; 3 << 20];
-    it.upload("a", &old.chunks(1 << 20).map(Bytes::copy_from_slice).collect::<Vec<_>>())
-        .await?;
+    it.upload("a", &old.chunks(1 << 20).map(Bytes::copy_from_slice).collect::<Vec<_>>()).await?;
     let mut body = Body::new(it.driver.read(&CALL, key("a"), ByteRange::ALL).await?.body);
     let mut got = body.next().await?.unwrap_or_default().to_vec();
     match change {
@@ -145,20 +112,10 @@ async fn survives<D: Driver>(it: &Subject<D>, change: &str) -> Result<(), Breach
         _ => it.driver.delete(&CALL, key("a")).await?,
     }
     match drain(&mut body, &mut got).await {
-        Ok(()) => hold!(
-            got == old,
-            "a reader across the {change} delivered {} bytes that are not the old ones",
-            got.len()
-        ),
+        Ok(()) => hold!(got == old, "a reader across the {change} delivered {} bytes that are not the old ones", got.len()),
         Err(error) => {
-            hold!(
-                error.class() == Broken,
-                "a reader across the {change} fails with `broken`, not: {error}"
-            );
-            hold!(
-                old.starts_with(&got),
-                "a reader across the {change} delivered other bytes before it failed"
-            );
+            hold!(error.class() == Broken, "a reader across the {change} fails with `broken`, not: {error}");
+            hold!(old.starts_with(&got), "a reader across the {change} delivered other bytes before it failed");
         }
     }
     Ok(())

@@ -102,12 +102,7 @@ impl<D: Driver> Subject<D> {
     pub(crate) async fn walk(&self, below: &str, recursive: bool, limit: u32) -> Result<Vec<String>, Breach> {
         let mut texts: Vec<String> = Vec::new();
         loop {
-            let request = ListRequest {
-                prefix: prefix(below),
-                start_after: texts.last().map(String::as_str),
-                limit,
-                recursive,
-            };
+            let request = ListRequest { prefix: prefix(below), start_after: texts.last().map(String::as_str), limit, recursive };
             let page = self.page(&request).await?;
             let got = page.entries.len();
             hold!(got <= limit as usize, "a page of at most {limit} entries has {got}");

@@ -29,15 +29,9 @@ checks! {
 
 async fn chunks_are_joined<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
     let mut random = Random::new(it.seed);
-    for sizes in [
-        vec![],
-        vec![0],
-        vec![0, 0, 1, 0],
-        vec![1; 50],
-        vec![7, 997, 0, 65_537],
-        vec![1 << 20, 3, (1 << 20) + 1],
-        vec![262_144; 9],
-    ] {
+    for sizes in
+        [vec![], vec![0], vec![0, 0, 1, 0], vec![1; 50], vec![7, 997, 0, 65_537], vec![1 << 20, 3, (1 << 20) + 1], vec![262_144; 9]]
+    {
         let mut upload = it.driver.upload_begin(&CALL, Some(key("a/b"))).await?;
         let mut whole = Vec::new();
         for size in &sizes {
@@ -45,18 +39,10 @@ async fn chunks_are_joined<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
             upload.write(&CALL, chunk.clone().into()).await?;
             whole.extend(chunk);
             let offset = upload.offset();
-            hold!(
-                offset == whole.len() as u64,
-                "after {} bytes in chunks of {sizes:?} the offset is {offset}",
-                whole.len()
-            );
+            hold!(offset == whole.len() as u64, "after {} bytes in chunks of {sizes:?} the offset is {offset}", whole.len());
         }
         let info = upload.commit(&CALL, key("a/b"), whole.len() as u64).await?;
-        hold!(
-            info.size == whole.len() as u64,
-            "chunks of {sizes:?}: commit tells a size of {}",
-            info.size
-        );
+        hold!(info.size == whole.len() as u64, "chunks of {sizes:?}: commit tells a size of {}", info.size);
         let got = it.get("a/b").await?;
         hold!(got == whole, "chunks of {sizes:?}: other bytes came back");
     }
@@ -72,11 +58,7 @@ async fn nothing_is_visible_before_commit<D: Driver>(it: &Subject<D>) -> Result<
             upload.write(&CALL, vec![1; 100_000].into()).await?;
             upload.suspend(&CALL).await?;
         }
-        refused(
-            it.driver.stat(&CALL, key("p/new")).await,
-            &[NotFound],
-            "stat of an upload's destination",
-        )?;
+        refused(it.driver.stat(&CALL, key("p/new")).await, &[NotFound], "stat of an upload's destination")?;
         refused(it.get("p/new").await, &[NotFound], "read of an upload's destination")?;
         let listed = it.objects().await?;
         hold!(listed == ["p/other"], "{listed:?} are listed while two uploads go on");
@@ -105,14 +87,8 @@ async fn destination_is_a_hint<D: Driver>(it: &Subject<D>) -> Result<(), Breach>
         let mut upload = it.driver.upload_begin(&CALL, hint).await?;
         upload.write(&CALL, "bytes".into()).await?;
         upload.commit(&CALL, key("real/place"), 5).await?;
-        hold!(
-            it.get("real/place").await? == "bytes",
-            "the upload begun for {hint:?} is not at the key of its commit"
-        );
-        hold!(
-            it.objects().await? == ["real/place"],
-            "the upload begun for {hint:?} left something elsewhere"
-        );
+        hold!(it.get("real/place").await? == "bytes", "the upload begun for {hint:?} is not at the key of its commit");
+        hold!(it.objects().await? == ["real/place"], "the upload begun for {hint:?} left something elsewhere");
         it.driver.delete(&CALL, key("real/place")).await?;
     }
     Ok(())
@@ -123,11 +99,7 @@ async fn wrong_size_is_corrupt<D: Driver>(it: &Subject<D>) -> Result<(), Breach>
     for size in [0, 4, 6, u64::MAX] {
         let mut upload = it.driver.upload_begin(&CALL, Some(key("a"))).await?;
         upload.write(&CALL, "12345".into()).await?;
-        refused(
-            upload.commit(&CALL, key("a"), size).await,
-            &[Corrupt],
-            format_args!("a commit of 5 bytes as {size}"),
-        )?;
+        refused(upload.commit(&CALL, key("a"), size).await, &[Corrupt], format_args!("a commit of 5 bytes as {size}"))?;
         hold!(it.get("a").await? == "old", "a refused commit changed the object");
         upload.abort(&CALL).await?;
     }
@@ -142,28 +114,13 @@ async fn ended_upload_refuses_calls<D: Driver>(it: &Subject<D>) -> Result<(), Br
             "commit" => drop(upload.commit(&CALL, key("a"), 5).await?),
             _ => upload.abort(&CALL).await?,
         }
-        refused(
-            upload.write(&CALL, "more".into()).await,
-            &[InvalidState],
-            format_args!("write after {end}"),
-        )?;
+        refused(upload.write(&CALL, "more".into()).await, &[InvalidState], format_args!("write after {end}"))?;
         refused(upload.suspend(&CALL).await, &[InvalidState], format_args!("suspend after {end}"))?;
-        refused(
-            upload.commit(&CALL, key("a"), 5).await,
-            &[InvalidState],
-            format_args!("commit after {end}"),
-        )?;
-        refused(
-            upload.commit(&CALL, key("b"), 5).await,
-            &[InvalidState],
-            format_args!("commit elsewhere after {end}"),
-        )?;
+        refused(upload.commit(&CALL, key("a"), 5).await, &[InvalidState], format_args!("commit after {end}"))?;
+        refused(upload.commit(&CALL, key("b"), 5).await, &[InvalidState], format_args!("commit elsewhere after {end}"))?;
         refused(upload.abort(&CALL).await, &[InvalidState], format_args!("abort after {end}"))?;
     }
-    hold!(
-        it.objects().await? == ["a"] && it.get("a").await? == "bytes",
-        "a refused call changed the store"
-    );
+    hold!(it.objects().await? == ["a"] && it.get("a").await? == "bytes", "a refused call changed the store");
     Ok(())
 }
 
@@ -174,11 +131,7 @@ async fn aborted_upload_leaves_nothing<D: Driver>(it: &Subject<D>) -> Result<(),
     upload.write(&CALL, "more".into()).await?;
     upload.abort(&CALL).await?;
     drop(upload);
-    refused(
-        it.driver.upload_resume(&CALL, &token).await,
-        &[NotFound],
-        "resuming an aborted upload",
-    )?;
+    refused(it.driver.upload_resume(&CALL, &token).await, &[NotFound], "resuming an aborted upload")?;
     hold!(it.objects().await?.is_empty(), "an aborted upload left something");
     Ok(())
 }
@@ -189,11 +142,7 @@ async fn committed_upload_cannot_be_resumed<D: Driver>(it: &Subject<D>) -> Resul
     let token = upload.suspend(&CALL).await?;
     upload.commit(&CALL, key("a"), 5).await?;
     drop(upload);
-    refused(
-        it.driver.upload_resume(&CALL, &token).await,
-        &[NotFound],
-        "resuming a committed upload",
-    )
+    refused(it.driver.upload_resume(&CALL, &token).await, &[NotFound], "resuming a committed upload")
 }
 
 async fn dropped_upload_is_no_object<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
@@ -209,20 +158,12 @@ async fn dropped_upload_is_no_object<D: Driver>(it: &Subject<D>) -> Result<(), B
 async fn goes_on<D: Driver>(driver: &D, token: &UploadToken, before: &[u8], after: &[u8]) -> Result<(), Breach> {
     let mut upload = driver.upload_resume(&CALL, token).await?;
     let offset = upload.offset();
-    hold!(
-        offset == before.len() as u64,
-        "{} bytes were suspended, the upload goes on at {offset}",
-        before.len()
-    );
+    hold!(offset == before.len() as u64, "{} bytes were suspended, the upload goes on at {offset}", before.len());
     upload.write(&CALL, Bytes::copy_from_slice(after)).await?;
     let whole = [before, after].concat();
     upload.commit(&CALL, key("a"), whole.len() as u64).await?;
     let got = get(driver, "a").await?;
-    hold!(
-        got == whole,
-        "the upload of {} bytes that was continued at {offset} holds others",
-        whole.len()
-    );
+    hold!(got == whole, "the upload of {} bytes that was continued at {offset} holds others", whole.len());
     Ok(())
 }
 
@@ -233,11 +174,7 @@ async fn suspended_upload_goes_on<D: Driver>(it: &Subject<D>) -> Result<(), Brea
         let mut upload = it.driver.upload_begin(&CALL, Some(key("a"))).await?;
         upload.write(&CALL, before.clone().into()).await?;
         let token = upload.suspend(&CALL).await?;
-        hold!(
-            token.as_bytes().len() <= TOKEN_MAX_BYTES,
-            "a token has {} bytes",
-            token.as_bytes().len()
-        );
+        hold!(token.as_bytes().len() <= TOKEN_MAX_BYTES, "a token has {} bytes", token.as_bytes().len());
         drop(upload);
         goes_on(&*it.driver, &token, &before, b"and more").await?;
     }
@@ -255,10 +192,7 @@ async fn suspended_upload_goes_on<D: Driver>(it: &Subject<D>) -> Result<(), Brea
         }
     }
     upload.commit(&CALL, key("b"), whole.len() as u64).await?;
-    hold!(
-        it.get("b").await? == whole,
-        "an upload that was suspended four times holds other bytes"
-    );
+    hold!(it.get("b").await? == whole, "an upload that was suspended four times holds other bytes");
     Ok(())
 }
 
@@ -270,11 +204,7 @@ async fn second_instance_resumes<D: Driver>(it: &Subject<D>) -> Result<(), Breac
     drop(upload);
     let token = UploadToken::new(token.as_bytes())?;
     goes_on(it.second(), &token, &before, b"and more").await?;
-    refused(
-        it.driver.upload_resume(&CALL, &token).await,
-        &[NotFound],
-        "resuming what another instance has committed",
-    )
+    refused(it.driver.upload_resume(&CALL, &token).await, &[NotFound], "resuming what another instance has committed")
 }
 
 async fn unsuspended_bytes_may_be_lost_but_not_mixed<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
@@ -286,18 +216,12 @@ async fn unsuspended_bytes_may_be_lost_but_not_mixed<D: Driver>(it: &Subject<D>)
     drop(upload);
     let mut upload = it.driver.upload_resume(&CALL, &token).await?;
     let offset = upload.offset();
-    hold!(
-        (300_000..=700_000).contains(&offset),
-        "300000 of 700000 bytes were suspended, the upload goes on at {offset}"
-    );
+    hold!((300_000..=700_000).contains(&offset), "300000 of 700000 bytes were suspended, the upload goes on at {offset}");
     upload.write(&CALL, "end".into()).await?;
     upload.commit(&CALL, key("a"), offset + 3).await?;
     let got = it.get("a").await?;
     // The offset lies within the bytes, as was just shown.
-    hold!(
-        got == [&bytes[..offset as usize], b"end"].concat(),
-        "what was kept up to {offset} is not what was written"
-    );
+    hold!(got == [&bytes[..offset as usize], b"end"].concat(), "what was kept up to {offset} is not what was written");
     Ok(())
 }
 
@@ -310,10 +234,7 @@ async fn token_resumed_twice_does_not_interleave<D: Driver>(it: &Subject<D>) -> 
     let second = it.driver.upload_resume(&CALL, &token).await;
     first.write(&CALL, "first".into()).await?;
     match second {
-        Err(error) => hold!(
-            error.class() == Conflict,
-            "the second to resume a token answers `conflict`, not: {error}"
-        ),
+        Err(error) => hold!(error.class() == Conflict, "the second to resume a token answers `conflict`, not: {error}"),
         Ok(mut second) => {
             second.write(&CALL, "the second".into()).await?;
             first.write(&CALL, ", again".into()).await?;
@@ -325,10 +246,7 @@ async fn token_resumed_twice_does_not_interleave<D: Driver>(it: &Subject<D>) -> 
         }
     }
     first.commit(&CALL, key("a"), 11).await?;
-    hold!(
-        it.get("a").await? == "begin first",
-        "the upload holds other bytes after a `conflict`"
-    );
+    hold!(it.get("a").await? == "begin first", "the upload holds other bytes after a `conflict`");
     Ok(())
 }
 
@@ -346,10 +264,7 @@ async fn uploads_to_one_key_are_isolated<D: Driver>(it: &Subject<D>) -> Result<(
         let size = 3 * (10_000 + number);
         upload.commit(&CALL, key("a"), size as u64).await?;
         let got = it.get("a").await?;
-        hold!(
-            got == vec![number as u8; size],
-            "the commit of upload {number} published other bytes than its own"
-        );
+        hold!(got == vec![number as u8; size], "the commit of upload {number} published other bytes than its own");
     }
     Ok(())
 }
@@ -371,11 +286,7 @@ async fn foreign_token_is_refused<D: Driver>(it: &Subject<D>) -> Result<(), Brea
     damaged.push(b'/');
     for bytes in [damaged, b"../../../../etc/passwd".to_vec(), b".".to_vec(), b"/".to_vec()] {
         let what = format!("the token {:?}", String::from_utf8_lossy(&bytes));
-        refused(
-            it.driver.upload_resume(&CALL, &UploadToken::new(bytes)?).await,
-            &[InvalidArgument, NotFound],
-            what,
-        )?;
+        refused(it.driver.upload_resume(&CALL, &UploadToken::new(bytes)?).await, &[InvalidArgument, NotFound], what)?;
     }
     Ok(())
 }
@@ -402,9 +313,5 @@ async fn abandoned_uploads_are_listed<D: Driver>(it: &Subject<D>) -> Result<(), 
     upload.abort(&CALL).await?;
     drop(upload);
     hold!(it.driver.upload_list(&CALL, 0).await?.is_empty(), "an aborted upload is listed");
-    refused(
-        it.driver.upload_resume(&CALL, &tokens[0]).await,
-        &[NotFound],
-        "resuming what was aborted through its listed token",
-    )
+    refused(it.driver.upload_resume(&CALL, &tokens[0]).await, &[NotFound], "resuming what was aborted through its listed token")
 }

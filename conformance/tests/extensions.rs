@@ -30,10 +30,7 @@ fn echo_or_else(driver: &DriverHandle, text: &str) -> String {
 #[tokio::test]
 async fn old_host_uses_a_new_driver() {
     let new_driver = loaded("specimen-echo");
-    assert!(
-        new_driver.info().abi.offers.contains(&NAME.to_owned()),
-        "the note tells what is offered"
-    );
+    assert!(new_driver.info().abi.offers.contains(&NAME.to_owned()), "the note tells what is offered");
     works(&opened(&new_driver, &json!({})).await).await;
 }
 
@@ -57,10 +54,7 @@ async fn new_host_uses_the_table_of_a_new_driver() {
 async fn table_of_another_layout_under_the_same_name_is_as_good_as_none() {
     let driver = opened(&loaded("specimen-echo"), &json!({})).await;
     assert!(driver.foreign().extension::<OtherEchoTable>(NAME).is_none(), "the layouts differ");
-    assert!(
-        driver.foreign().extension::<EchoTable>("echo/2").is_none(),
-        "a changed table has a new name"
-    );
+    assert!(driver.foreign().extension::<EchoTable>("echo/2").is_none(), "a changed table has a new name");
     works(&driver).await;
 }
 
@@ -68,18 +62,10 @@ async fn table_of_another_layout_under_the_same_name_is_as_good_as_none() {
 #[test]
 fn driver_that_needs_a_host_extension_is_refused_by_a_host_without_it() {
     let inspection = inspect(&driver_file("specimen-needs-clock")).expect("the file is a driver");
-    let mut policy = Policy {
-        allow_writable: true,
-        ..Policy::of_this_host()
-    };
+    let mut policy = Policy { allow_writable: true, ..Policy::of_this_host() };
     let refusal = verify(&inspection, &policy).expect_err("this host has no clock/1");
     assert_eq!(refusal.code, RefusalCode::AbiExtension);
-    assert!(
-        refusal
-            .to_string()
-            .contains(r#"it cannot do without the host's "clock/1", which this host lacks"#),
-        "{refusal}"
-    );
+    assert!(refusal.to_string().contains(r#"it cannot do without the host's "clock/1", which this host lacks"#), "{refusal}");
 
     policy.host_extensions.push("clock/1".into());
     verify(&inspection, &policy).expect("a host that has it loads the driver");

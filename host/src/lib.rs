@@ -6,7 +6,7 @@
 pub mod api;
 pub mod cli;
 pub mod config;
-pub mod oci;
 pub mod observe;
+pub mod oci;
 pub mod server;
 pub mod store;

@@ -40,7 +40,8 @@ fn the_driver_of_the_readme_is_the_example() {
     // What the README leaves out stands as a line of its own.
     for part in shown[0].split("// …").map(str::trim_end).filter(|part| !part.trim().is_empty()) {
         let part = part.trim_start_matches('\n');
-        let found = rest.find(part).unwrap_or_else(|| panic!("examples/minimal-driver/src/lib.rs, which is compiled and tested, has no\n{part}"));
+        let found =
+            rest.find(part).unwrap_or_else(|| panic!("examples/minimal-driver/src/lib.rs, which is compiled and tested, has no\n{part}"));
         rest = &rest[found + part.len()..];
     }
 }
@@ -49,15 +50,21 @@ fn the_driver_of_the_readme_is_the_example() {
 fn the_commands_of_the_readme_are_those_that_ci_runs() {
     let readme = blocks("sh", &text("README.md")).join("\n");
     let ci = text(".ci/run");
-    for (build, then) in [("cargo build --release", "target/release/longshore serve"), ("cargo build --workspace", "cargo test --workspace")] {
-        assert!(readme.contains(&format!("{build} && {then}\n")) || readme.ends_with(&format!("{build} && {then}")), "the README has {build}");
+    for (build, then) in
+        [("cargo build --release", "target/release/longshore serve"), ("cargo build --workspace", "cargo test --workspace")]
+    {
+        assert!(
+            readme.contains(&format!("{build} && {then}\n")) || readme.ends_with(&format!("{build} && {then}")),
+            "the README has {build}"
+        );
         assert!(ci.contains(build), ".ci/run has {build}");
     }
 }
 
 #[test]
 fn configurations_in_the_documents_are_good() {
-    let shown: Vec<(&str, String)> = DOCUMENTS.iter().flat_map(|place| blocks("toml", &text(place)).into_iter().map(|block| (*place, block))).collect();
+    let shown: Vec<(&str, String)> =
+        DOCUMENTS.iter().flat_map(|place| blocks("toml", &text(place)).into_iter().map(|block| (*place, block))).collect();
     assert!(shown.len() >= 2, "configurations were found");
     let files = ["registry.toml", "examples/deployments/registry.toml"].map(|place| (place, text(place)));
     for (place, block) in shown.into_iter().chain(files) {

@@ -343,4 +343,3 @@ fn chunks(reader: Box<dyn io::Read + Send>, host: Host) -> ByteStream {
     let first = step(host.clone(), reader);
     Box::pin(Chunks { host, step: Some(first) })
 }
-

@@ -6,7 +6,9 @@ use std::os::unix::fs::FileExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{ByteRange, Bytes, Call, Condition, Driver, DriverError, ErrorClass, Key, ListRequest, ObjectInfo, Prefix, Read, ReadBody, Upload};
+use crate::{
+    ByteRange, Bytes, Call, Condition, Driver, DriverError, ErrorClass, Key, ListRequest, ObjectInfo, Prefix, Read, ReadBody, Upload,
+};
 
 /// How much of a file region is read at a time, in bytes.
 const CHUNK_BYTES: u64 = 256 * 1024;
@@ -70,7 +72,8 @@ impl Body {
                     return Ok(None);
                 }
                 let file = std::fs::File::from(region.file.try_clone()?);
-                file.read_exact_at(&mut chunk, region.offset).map_err(|error| DriverError::from(error).caused_by("offset", region.offset))?;
+                file.read_exact_at(&mut chunk, region.offset)
+                    .map_err(|error| DriverError::from(error).caused_by("offset", region.offset))?;
                 region.offset += chunk.len() as u64;
                 region.length -= chunk.len() as u64;
                 Ok(Some(chunk.into()))
@@ -102,7 +105,8 @@ pub async fn put_text<D: Driver>(driver: &D, call: &Call, key: &Key, text: impl 
 /// As [`get`]; `corrupt` if it does not fit the type.
 pub async fn get_json<D: Driver, T: DeserializeOwned>(driver: &D, call: &Call, key: &Key, max_bytes: u64) -> Result<T, DriverError> {
     let bytes = get(driver, call, key, max_bytes).await?;
-    serde_json::from_slice(&bytes).map_err(|error| DriverError::new(ErrorClass::Corrupt, format!("{key} is not the JSON that was expected: {error}")))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| DriverError::new(ErrorClass::Corrupt, format!("{key} is not the JSON that was expected: {error}")))
 }
 
 /// Writes a value as JSON.

@@ -3,7 +3,9 @@
 use std::future::{Future, ready};
 
 use crate::abi::LowerDriver;
-use crate::{ByteRange, Bytes, Call, DriverError, Host, Key, ListPage, ListRequest, ObjectInfo, Prefix, Read, Settings, Upload, UploadToken};
+use crate::{
+    ByteRange, Bytes, Call, DriverError, Host, Key, ListPage, ListRequest, ObjectInfo, Prefix, Read, Settings, Upload, UploadToken,
+};
 
 /// When a `put` may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +57,13 @@ pub trait Driver: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// `already_exists` if the condition is lost, `conflict` if the key clashes with a prefix, `full` if there is no space.
-    fn put(&self, call: &Call, key: &Key, bytes: Bytes, condition: Condition) -> impl Future<Output = Result<ObjectInfo, DriverError>> + Send;
+    fn put(
+        &self,
+        call: &Call,
+        key: &Key,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> impl Future<Output = Result<ObjectInfo, DriverError>> + Send;
 
     /// One page of the names below a prefix, in the byte order of the returned text.
     ///

@@ -239,9 +239,12 @@ impl From<std::io::Error> for DriverError {
             K::ReadOnlyFilesystem => ErrorClass::ReadOnly,
             K::StorageFull | K::QuotaExceeded | K::FileTooLarge => ErrorClass::Full,
             K::TimedOut => ErrorClass::Timeout,
-            K::ConnectionRefused | K::ConnectionReset | K::ConnectionAborted | K::NotConnected | K::HostUnreachable | K::NetworkUnreachable => {
-                ErrorClass::Unreachable
-            }
+            K::ConnectionRefused
+            | K::ConnectionReset
+            | K::ConnectionAborted
+            | K::NotConnected
+            | K::HostUnreachable
+            | K::NetworkUnreachable => ErrorClass::Unreachable,
             K::BrokenPipe | K::UnexpectedEof => ErrorClass::Broken,
             _ => ErrorClass::Internal,
         };

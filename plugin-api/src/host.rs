@@ -81,7 +81,8 @@ impl Host {
     {
         let (answer, answered) = oneshot::channel();
         self.services.run_blocking(Box::new(move || {
-            let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(DriverError::panicked("blocking work", &panic_text(panic))));
+            let result = catch_unwind(AssertUnwindSafe(work))
+                .unwrap_or_else(|panic| Err(DriverError::panicked("blocking work", &panic_text(panic))));
             let _ = answer.send(result);
         }));
         answered.await.unwrap_or_else(|_| Err(DriverError::new(ErrorClass::Cancelled, "the host runs no more blocking work")))

@@ -33,11 +33,14 @@ impl ByteRange {
     /// Source: driver contract, section 3, `read`.
     pub fn within(&self, size: u64) -> Result<u64, DriverError> {
         if self.length.is_some_and(|length| self.offset.checked_add(length).is_none()) {
-            return Err(DriverError::new(ErrorClass::InvalidRange, format!("offset {} + length {:?} exceeds 64 bits", self.offset, self.length)));
+            return Err(DriverError::new(
+                ErrorClass::InvalidRange,
+                format!("offset {} + length {:?} exceeds 64 bits", self.offset, self.length),
+            ));
         }
-        let rest = size
-            .checked_sub(self.offset)
-            .ok_or_else(|| DriverError::new(ErrorClass::InvalidRange, format!("offset {} is after the end, the object has {size} bytes", self.offset)))?;
+        let rest = size.checked_sub(self.offset).ok_or_else(|| {
+            DriverError::new(ErrorClass::InvalidRange, format!("offset {} is after the end, the object has {size} bytes", self.offset))
+        })?;
         Ok(self.length.map_or(rest, |length| length.min(rest)))
     }
 }

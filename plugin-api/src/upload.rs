@@ -64,7 +64,10 @@ impl UploadToken {
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, DriverError> {
         let bytes = bytes.into();
         if bytes.len() > TOKEN_MAX_BYTES {
-            return Err(DriverError::new(ErrorClass::InvalidArgument, format!("an upload token has at most 4096 bytes, this one {}", bytes.len())));
+            return Err(DriverError::new(
+                ErrorClass::InvalidArgument,
+                format!("an upload token has at most 4096 bytes, this one {}", bytes.len()),
+            ));
         }
         Ok(Self(bytes))
     }

@@ -11,10 +11,7 @@ use longshore_loader::{DriverHandle, LoadedDriver, OpenOptions, Policy, inspect,
 use serde_json::Value;
 
 /// Generous, as other tests run at the same time.
-pub(crate) const OPTIONS: OpenOptions = OpenOptions {
-    open_limit: Duration::from_secs(30),
-    call_limit: Duration::from_secs(30),
-};
+pub(crate) const OPTIONS: OpenOptions = OpenOptions { open_limit: Duration::from_secs(30), call_limit: Duration::from_secs(30) };
 
 /// The file of a driver of this workspace, beside the folder of the test binary.
 pub(crate) fn driver_file(name: &str) -> PathBuf {
@@ -29,10 +26,7 @@ pub(crate) fn driver_file(name: &str) -> PathBuf {
 pub(crate) fn loaded_file(path: &Path) -> LoadedDriver {
     let inspection = inspect(path).expect("the file is a driver");
     // Whoever works on this project may have a umask that lets a group write.
-    let policy = Policy {
-        allow_writable: true,
-        ..Policy::of_this_host()
-    };
+    let policy = Policy { allow_writable: true, ..Policy::of_this_host() };
     verify(&inspection, &policy).expect("the driver fits this host");
     load(&inspection).expect("the driver fits this host")
 }

@@ -25,18 +25,10 @@ impl Trial {
         let group = groups().into_iter().find(|group| group.name == name).expect("the group exists");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
         let breaches = runtime.expect("a runtime starts").block_on(self.breaches(&group));
-        assert!(
-            breaches.is_empty(),
-            "driver {:?} broke:\n{}",
-            self.driver.info().name,
-            breaches.join("\n")
-        );
+        assert!(breaches.is_empty(), "driver {:?} broke:\n{}", self.driver.info().name, breaches.join("\n"));
     }
 
-    #[expect(
-        clippy::print_stdout,
-        reason = "what was kept and what was skipped, for whoever asks with --nocapture"
-    )]
+    #[expect(clippy::print_stdout, reason = "what was kept and what was skipped, for whoever asks with --nocapture")]
     async fn breaches(&self, group: &Group<DriverHandle>) -> Vec<String> {
         let seed = seed();
         println!("LONGSHORE_SEED={seed}");
@@ -61,17 +53,8 @@ impl Trial {
     async fn subject(&self, folder: &Path, seed: u64) -> Subject<DriverHandle> {
         let settings = (self.settings)(folder);
         let driver = opened(&self.driver, &settings).await;
-        let second = if self.shares_store {
-            Some(opened(&self.driver, &settings).await)
-        } else {
-            None
-        };
-        Subject {
-            capabilities: driver.capabilities(),
-            driver: Arc::new(driver),
-            second: second.map(Arc::new),
-            seed,
-        }
+        let second = if self.shares_store { Some(opened(&self.driver, &settings).await) } else { None };
+        Subject { capabilities: driver.capabilities(), driver: Arc::new(driver), second: second.map(Arc::new), seed }
     }
 }
 

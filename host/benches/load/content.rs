@@ -47,13 +47,8 @@ pub(crate) fn digests(contents: &[Content]) -> Vec<String> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         let parts = contents.chunks(contents.len().div_ceil(threads).max(1));
-        let threads: Vec<_> = parts
-            .map(|part| scope.spawn(|| part.iter().map(Content::digest).collect::<Vec<_>>()))
-            .collect();
-        threads
-            .into_iter()
-            .flat_map(|thread| thread.join().expect("hashing does not panic"))
-            .collect()
+        let threads: Vec<_> = parts.map(|part| scope.spawn(|| part.iter().map(Content::digest).collect::<Vec<_>>())).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("hashing does not panic")).collect()
     })
 }
 

@@ -44,13 +44,7 @@ impl Body<'_> {
 
 impl<'a> Request<'a> {
     pub(crate) fn new(method: &'static str, path: &'a str) -> Self {
-        Self {
-            method,
-            path,
-            header: None,
-            body: Body::Bytes(b""),
-            keep: false,
-        }
+        Self { method, path, header: None, body: Body::Bytes(b""), keep: false }
     }
 
     pub(crate) fn get(path: &'a str) -> Self {
@@ -58,10 +52,7 @@ impl<'a> Request<'a> {
     }
 
     pub(crate) fn header(self, name: &'static str, value: &'static str) -> Self {
-        Self {
-            header: Some((name, value)),
-            ..self
-        }
+        Self { header: Some((name, value)), ..self }
     }
 
     pub(crate) fn body(self, body: Body<'a>) -> Self {
@@ -103,10 +94,7 @@ pub(crate) struct Response {
 impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.split("\r\n").skip(1);
-        lines
-            .filter_map(|line| line.split_once(':'))
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.trim())
+        lines.filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 }
 
@@ -122,47 +110,25 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn open(address: &str) -> Result<Self, Failure> {
-        let stream = connect(address).map_err(|cause| Failure::Connect {
-            address: address.to_owned(),
-            cause,
-        })?;
-        Ok(Self {
-            address: address.to_owned(),
-            stream,
-            buffer: vec![0; BUFFER_BYTES],
-            unread: 0..0,
-            sink: Vec::new(),
-        })
+        let stream = connect(address).map_err(|cause| Failure::Connect { address: address.to_owned(), cause })?;
+        Ok(Self { address: address.to_owned(), stream, buffer: vec![0; BUFFER_BYTES], unread: 0..0, sink: Vec::new() })
     }
 
     /// Sends a request and receives the whole answer, which must have the status `want`.
     pub(crate) fn send(&mut self, request: &Request<'_>, want: u16) -> Result<Response, Failure> {
         let answered = self.exchange(request);
-        let closes = answered.as_ref().map_or(true, |answer| {
-            answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
-        });
+        let closes =
+            answered.as_ref().map_or(true, |answer| answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")));
         if closes {
             *self = Self::open(&self.address)?;
         }
-        let answer = answered.map_err(|cause| Failure::Broken {
-            request: request.name(),
-            cause,
-        })?;
+        let answer = answered.map_err(|cause| Failure::Broken { request: request.name(), cause })?;
         if answer.status == want {
             return Ok(answer);
         }
         let body = String::from_utf8_lossy(&answer.body);
-        let body = if body.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", body.trim())
-        };
-        Err(Failure::Status {
-            request: request.name(),
-            want,
-            got: answer.status,
-            body,
-        })
+        let body = if body.is_empty() { String::new() } else { format!(": {}", body.trim()) };
+        Err(Failure::Status { request: request.name(), want, got: answer.status, body })
     }
 
     /// Whether the server has left the connection open. Must not be called with an answer under way.
@@ -202,10 +168,7 @@ impl Connection {
         }
         let mut body = Vec::new();
         let mut kept = (request.keep || answer.status >= 400).then_some(&mut body);
-        if answer
-            .header("transfer-encoding")
-            .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
-        {
+        if answer.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
             answer.length = self.receive_chunks(&mut kept)?;
         } else {
             let length = answer.header("content-length").and_then(|length| length.parse().ok());
@@ -220,12 +183,7 @@ impl Connection {
         let head = self.receive_until(b"\r\n\r\n")?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or_else(|| malformed("the answer has no status"))?;
-        Ok(Response {
-            status,
-            length: 0,
-            body: Vec::new(),
-            head,
-        })
+        Ok(Response { status, length: 0, body: Vec::new(), head })
     }
 
     fn receive_chunks(&mut self, kept: &mut Option<&mut Vec<u8>>) -> io::Result<u64> {

@@ -62,17 +62,9 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the results are this program's output")]
 fn run(arguments: Arguments) -> ExitCode {
-    let server = Server {
-        address: arguments.address,
-        process: arguments.pid.map(Process),
-    };
+    let server = Server { address: arguments.address, process: arguments.pid.map(Process) };
     let connections = usize::try_from(arguments.conc).expect("at most 10,000");
-    let options = Options {
-        secs: arguments.secs,
-        connections,
-        blob_bytes: arguments.blob_mib << 20,
-        tags: arguments.tags,
-    };
+    let options = Options { secs: arguments.secs, connections, blob_bytes: arguments.blob_mib << 20, tags: arguments.tags };
     let bench = Bench::new(server, options);
     for work in &arguments.work {
         match bench.run(work) {

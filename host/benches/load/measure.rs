@@ -58,9 +58,7 @@ pub(crate) fn measure(
     until: Until,
     operation: impl Fn(&mut Connection, u64) -> Result<u64, Failure> + Sync,
 ) -> Result<Measured, Failure> {
-    let connections: Vec<Connection> = (0..connections)
-        .map(|_| Connection::open(&server.address))
-        .collect::<Result<_, _>>()?;
+    let connections: Vec<Connection> = (0..connections).map(|_| Connection::open(&server.address)).collect::<Result<_, _>>()?;
     let (next, failures, broken) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let first_failure = Mutex::new(None);
     let cpu_before = server.cpu();
@@ -89,10 +87,7 @@ pub(crate) fn measure(
     };
     let parts: Vec<Part> = thread::scope(|scope| {
         let threads: Vec<_> = connections.into_iter().map(|connection| scope.spawn(|| work(connection))).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().expect("an operation returns its failures"))
-            .collect()
+        threads.into_iter().map(|thread| thread.join().expect("an operation returns its failures")).collect()
     });
 
     let elapsed = started.elapsed();
@@ -101,15 +96,7 @@ pub(crate) fn measure(
     let mut latencies: Vec<Duration> = parts.into_iter().flat_map(|part| part.latencies).collect();
     latencies.sort_unstable();
     let first_failure = first_failure.into_inner().expect("no thread panicked with it");
-    Ok(Measured {
-        operations: latencies.len() as u64,
-        bytes,
-        elapsed,
-        latencies,
-        failures: failures.into_inner(),
-        first_failure,
-        cpu,
-    })
+    Ok(Measured { operations: latencies.len() as u64, bytes, elapsed, latencies, failures: failures.into_inner(), first_failure, cpu })
 }
 
 impl Measured {

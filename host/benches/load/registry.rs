@@ -31,9 +31,7 @@ fn uploads(repository: &str) -> String {
 /// Sends a request that is answered with the place where the upload goes on.
 fn locate(connection: &mut Connection, request: &Request<'_>) -> Result<String, Failure> {
     let answer = connection.send(request, 202)?;
-    let location = answer
-        .header("location")
-        .ok_or_else(|| Failure::NoLocation { request: request.name() })?;
+    let location = answer.header("location").ok_or_else(|| Failure::NoLocation { request: request.name() })?;
     // Some registries answer with a whole URL; it leads to this same server.
     let path = match location.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("/", |start| &rest[start..]),
@@ -57,10 +55,7 @@ pub(crate) struct Blob {
 
 impl Blob {
     fn new(bytes: Vec<u8>) -> Self {
-        Self {
-            digest: content::digest(&bytes),
-            bytes,
-        }
+        Self { digest: content::digest(&bytes), bytes }
     }
 
     fn push(&self, connection: &mut Connection, repository: &str) -> Result<u64, Failure> {
@@ -98,12 +93,7 @@ impl Image {
 
     pub(crate) fn push_manifest(&self, connection: &mut Connection, repository: &str, tag: &str) -> Result<u64, Failure> {
         let path = manifest_path(repository, tag);
-        connection.send(
-            &Request::new("PUT", &path)
-                .header("Content-Type", MANIFEST)
-                .body(Body::Bytes(&self.manifest.bytes)),
-            201,
-        )?;
+        connection.send(&Request::new("PUT", &path).header("Content-Type", MANIFEST).body(Body::Bytes(&self.manifest.bytes)), 201)?;
         Ok(self.manifest.bytes.len() as u64)
     }
 

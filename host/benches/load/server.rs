@@ -32,12 +32,7 @@ impl Process {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
         // The name in parentheses may hold anything, so fields are counted from its end: utime and stime are the 12th and 13th after it.
         let fields = stat.rsplit(") ").next().unwrap_or_default();
-        let ticks: u32 = fields
-            .split(' ')
-            .skip(11)
-            .take(2)
-            .filter_map(|ticks| ticks.parse::<u32>().ok())
-            .sum();
+        let ticks: u32 = fields.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok()).sum();
         TICK * ticks + self.children().map(|child| child.cpu()).sum::<Duration>()
     }
 

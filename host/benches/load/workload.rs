@@ -90,16 +90,11 @@ pub(crate) fn parse(text: &str) -> Result<Work, String> {
     if let Some(get) = text.strip_prefix("get:") {
         let (name, path) = get.split_once('=').unwrap_or(("get", get));
         return match path.starts_with('/') {
-            true => Ok(Work::Get {
-                name: name.to_owned(),
-                path: path.to_owned(),
-            }),
+            true => Ok(Work::Get { name: name.to_owned(), path: path.to_owned() }),
             false => Err(format!("{path:?} is not a path; write get:NAME=/PATH")),
         };
     }
-    known(text)
-        .map(Work::Known)
-        .ok_or_else(|| "there is no such workload; --help lists them".to_owned())
+    known(text).map(Work::Known).ok_or_else(|| "there is no such workload; --help lists them".to_owned())
 }
 
 pub(crate) fn help() -> String {
@@ -113,11 +108,7 @@ pub(crate) fn help() -> String {
         };
         line(workload.name, &connections, workload.what);
     }
-    line(
-        "get:NAME=/PATH",
-        "as NAME",
-        "GET a path of any server, under the name of the workload that it is compared with",
-    );
+    line("get:NAME=/PATH", "as NAME", "GET a path of any server, under the name of the workload that it is compared with");
     help.push_str(
         "\nA line is: name, operations and megabytes a second, latencies, the server's processor time, its peak memory, failures.",
     );
@@ -153,20 +144,11 @@ impl Bench {
     pub(crate) fn new(server: Server, options: Options) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let seed = now.as_secs() << 32 | u64::from(now.subsec_nanos());
-        Self {
-            server,
-            options,
-            seed,
-            repository: format!("bench/r{seed:x}"),
-            image: OnceLock::new(),
-        }
+        Self { server, options, seed, repository: format!("bench/r{seed:x}"), image: OnceLock::new() }
     }
 
     /// Runs a workload and returns its line.
-    #[expect(
-        clippy::print_stderr,
-        reason = "failures are for the person who looks on, not for the program that reads the lines"
-    )]
+    #[expect(clippy::print_stderr, reason = "failures are for the person who looks on, not for the program that reads the lines")]
     pub(crate) fn run(&self, work: &Work) -> Result<String, Failure> {
         let name = work.name();
         let outcome = match work {
@@ -210,9 +192,7 @@ impl Bench {
 
     /// The same request for as long as the options say.
     fn repeat(&self, connections: usize, request: &Request<'_>) -> Result<Outcome, Failure> {
-        self.measure(connections, Until::Elapsed(self.options.secs), |connection, _| {
-            Ok(connection.send(request, 200)?.length)
-        })
+        self.measure(connections, Until::Elapsed(self.options.secs), |connection, _| Ok(connection.send(request, 200)?.length))
     }
 
     /// The small image which the read workloads ask for, under the tag `v1`.
@@ -229,33 +209,20 @@ impl Bench {
 // --- large blobs ---
 
 fn pull_blob(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
-    let content = Content {
-        seed: bench.seed,
-        length: bench.options.blob_bytes,
-    };
+    let content = Content { seed: bench.seed, length: bench.options.blob_bytes };
     let digest = content.digest();
     let path = blob_path(&bench.repository, &digest);
     let mut connection = bench.connect()?;
     push_streamed(&mut connection, &bench.repository, &content, &digest)?;
     // Once before the clock starts: what is measured is a warm server.
     connection.send(&Request::get(&path), 200)?;
-    bench.measure(connections, Until::Elapsed(bench.options.secs), |connection, _| {
-        pull_whole(connection, &path, content.length)
-    })
+    bench.measure(connections, Until::Elapsed(bench.options.secs), |connection, _| pull_whole(connection, &path, content.length))
 }
 
 fn pull_whole(connection: &mut Connection, path: &str, want: u64) -> Result<u64, Failure> {
     let request = Request::get(path);
     let got = connection.send(&request, 200)?.length;
-    if got == want {
-        Ok(got)
-    } else {
-        Err(Failure::Length {
-            request: request.name(),
-            want,
-            got,
-        })
-    }
+    if got == want { Ok(got) } else { Err(Failure::Length { request: request.name(), want, got }) }
 }
 
 fn push_blob(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
@@ -271,12 +238,7 @@ fn push_many(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
 fn push_different(bench: &Bench, connections: usize, number: u64, length: u64) -> Result<Outcome, Failure> {
     // Two workloads of one run must not push the same blobs, nor may those of a pull be pushed again.
     let first = bench.seed + 1 + connections as u64 * 1000;
-    let contents: Vec<Content> = (0..number)
-        .map(|number| Content {
-            seed: first + number,
-            length,
-        })
-        .collect();
+    let contents: Vec<Content> = (0..number).map(|number| Content { seed: first + number, length }).collect();
     let digests = content::digests(&contents);
     bench.measure(connections, Until::Done(number), |connection, number| {
         let number = usize::try_from(number).expect("as many as there are contents");
@@ -286,9 +248,7 @@ fn push_different(bench: &Bench, connections: usize, number: u64, length: u64) -
 
 fn push_two_gib(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
     let digest = TWO_GIB.digest();
-    bench.measure(connections, Until::Done(1), |connection, _| {
-        push_streamed(connection, TWO_GIB_REPOSITORY, &TWO_GIB, &digest)
-    })
+    bench.measure(connections, Until::Done(1), |connection, _| push_streamed(connection, TWO_GIB_REPOSITORY, &TWO_GIB, &digest))
 }
 
 fn pull_two_gib(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
@@ -302,19 +262,14 @@ fn pull_two_gib(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
         }
         Err(failure) => return Err(failure),
     }
-    bench.measure(connections, Until::Done(1), |connection, _| {
-        pull_whole(connection, &path, TWO_GIB.length)
-    })
+    bench.measure(connections, Until::Done(1), |connection, _| pull_whole(connection, &path, TWO_GIB.length))
 }
 
 // --- small requests ---
 
 fn get_manifest_by_tag(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
     bench.image()?;
-    bench.repeat(
-        connections,
-        &Request::get(&manifest_path(&bench.repository, "v1")).header("Accept", MANIFEST),
-    )
+    bench.repeat(connections, &Request::get(&manifest_path(&bench.repository, "v1")).header("Accept", MANIFEST))
 }
 
 fn get_manifest_by_digest(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
@@ -323,17 +278,11 @@ fn get_manifest_by_digest(bench: &Bench, connections: usize) -> Result<Outcome, 
 }
 
 fn get_small_blob(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
-    bench.repeat(
-        connections,
-        &Request::get(&blob_path(&bench.repository, &bench.image()?.layer.digest)),
-    )
+    bench.repeat(connections, &Request::get(&blob_path(&bench.repository, &bench.image()?.layer.digest)))
 }
 
 fn head_blob(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
-    bench.repeat(
-        connections,
-        &Request::new("HEAD", &blob_path(&bench.repository, &bench.image()?.layer.digest)),
-    )
+    bench.repeat(connections, &Request::new("HEAD", &blob_path(&bench.repository, &bench.image()?.layer.digest)))
 }
 
 fn ping(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
@@ -355,9 +304,7 @@ fn tags_page(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
     let (tags, repository) = (bench.options.tags, format!("{}/tags", bench.repository));
     let image = Image::new(bench.seed, u64::MAX);
     image.push_blobs(&mut bench.connect()?, &repository)?;
-    fill(bench, |connection, number| {
-        image.push_manifest(connection, &repository, &format!("t{number:07}"))
-    })?;
+    fill(bench, |connection, number| image.push_manifest(connection, &repository, &format!("t{number:07}")))?;
     let path = format!("/v2/{repository}/tags/list?n=100&last=t{:07}", tags / 2);
     bench.repeat(connections, &Request::get(&path).keep_answer())
 }
@@ -365,13 +312,8 @@ fn tags_page(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
 fn catalog_page(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
     let top = format!("cat{:x}", bench.seed);
     let image = Image::new(bench.seed, u64::MAX);
-    fill(bench, |connection, number| {
-        image.push(connection, &format!("{top}/g{}/r{number}", number % 50), "v1")
-    })?;
-    bench.repeat(
-        connections,
-        &Request::get(&format!("/v2/_catalog?n=100&last={top}/g25/r25")).keep_answer(),
-    )
+    fill(bench, |connection, number| image.push(connection, &format!("{top}/g{}/r{number}", number % 50), "v1"))?;
+    bench.repeat(connections, &Request::get(&format!("/v2/_catalog?n=100&last={top}/g25/r25")).keep_answer())
 }
 
 fn fill(bench: &Bench, operation: impl Fn(&mut Connection, u64) -> Result<u64, Failure> + Sync) -> Result<(), Failure> {

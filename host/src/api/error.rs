@@ -15,14 +15,15 @@ use crate::store::{IncomingError, StoreError};
 #[derive(Debug)]
 pub struct ApiError {
     told: Vec<ProtocolError>,
-    headers: HeaderMap,
+    /// Boxed, like the cause: an answer without a failure must not carry their size around.
+    headers: Box<HeaderMap>,
     /// Why, where it is not the client's fault.
-    cause: Option<StoreError>,
+    cause: Option<Box<StoreError>>,
 }
 
 impl<E: Into<ProtocolError>> From<E> for ApiError {
     fn from(error: E) -> Self {
-        Self { told: vec![error.into()], headers: HeaderMap::new(), cause: None }
+        Self { told: vec![error.into()], headers: Box::default(), cause: None }
     }
 }
 
@@ -45,7 +46,7 @@ impl ApiError {
         *answer.status_mut() = self.status();
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type::JSON));
         answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-        answer.headers_mut().extend(self.headers.clone());
+        answer.headers_mut().extend(HeaderMap::clone(&self.headers));
         if !head {
             *answer.body_mut() = Body::Bytes(bytes);
         }
@@ -86,7 +87,7 @@ impl From<StoreError> for ApiError {
                     let message = format!("{field} refers to {digest}, which the repository does not have; push it first");
                     ProtocolError::new(ErrorCode::ManifestBlobUnknown, message).with_detail(json!({ "digest": digest, "field": field }))
                 });
-                return Self { told: told.collect(), headers: HeaderMap::new(), cause: None };
+                return Self { told: told.collect(), headers: Box::default(), cause: None };
             }
             StoreError::Chunk(fault) => fault.clone().into(),
             StoreError::Manifest(fault) => fault.clone().into(),
@@ -99,7 +100,7 @@ impl From<StoreError> for ApiError {
 
 impl ApiError {
     fn caused_by(mut self, cause: StoreError) -> Self {
-        self.cause = Some(cause);
+        self.cause = Some(Box::new(cause));
         self
     }
 }
@@ -109,9 +110,9 @@ fn incoming(fault: &IncomingError, text: &str) -> ProtocolError {
     match fault {
         IncomingError::Idle(_) => ProtocolError::new(ErrorCode::BlobUploadInvalid, text).with_status(StatusCode::REQUEST_TIMEOUT),
         IncomingError::Broken(_) => ProtocolError::new(ErrorCode::SizeInvalid, text),
-        IncomingError::TooLarge(limit) => {
-            ProtocolError::new(ErrorCode::SizeInvalid, text).with_detail(json!({ "limit": limit })).with_status(StatusCode::PAYLOAD_TOO_LARGE)
-        }
+        IncomingError::TooLarge(limit) => ProtocolError::new(ErrorCode::SizeInvalid, text)
+            .with_detail(json!({ "limit": limit }))
+            .with_status(StatusCode::PAYLOAD_TOO_LARGE),
     }
 }
 
@@ -119,7 +120,9 @@ fn incoming(fault: &IncomingError, text: &str) -> ProtocolError {
 fn driver(error: &DriverError) -> ApiError {
     let told = |code, message: &str| ProtocolError::new(code, message);
     let told = match error.class() {
-        ErrorClass::Full => told(ErrorCode::Unavailable, "the registry's storage is full; tell its operator").with_status(StatusCode::INSUFFICIENT_STORAGE),
+        ErrorClass::Full => {
+            told(ErrorCode::Unavailable, "the registry's storage is full; tell its operator").with_status(StatusCode::INSUFFICIENT_STORAGE)
+        }
         ErrorClass::ReadOnly => told(ErrorCode::Denied, "the registry's storage is read-only"),
         ErrorClass::Unreachable | ErrorClass::Timeout | ErrorClass::Throttled | ErrorClass::Closed | ErrorClass::Cancelled => {
             let seconds = error.retry_after().map_or(1, |milliseconds| u64::from(milliseconds).div_ceil(1000).max(1));

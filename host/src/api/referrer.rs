@@ -1,7 +1,7 @@
 //! `referrers/<digest>`: who refers to a manifest, filtered and paged.
 
-use http::header::LINK;
 use http::HeaderValue;
+use http::header::LINK;
 
 use super::{Answer, Api, Request, document};
 use crate::oci::descriptor::referrers_body;

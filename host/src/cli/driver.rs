@@ -10,7 +10,8 @@ use super::{Exit, print, say};
 
 pub(super) fn list(folders: &[PathBuf], json: bool) -> Result<(), Exit> {
     let scan = scan(folders);
-    let rows: Vec<(Candidate, Result<Inspection, Refusal>)> = scan.candidates.into_iter().map(|file| (file.clone(), examine(&file.path))).collect();
+    let rows: Vec<(Candidate, Result<Inspection, Refusal>)> =
+        scan.candidates.into_iter().map(|file| (file.clone(), examine(&file.path))).collect();
     for (folder, error) in &scan.unreadable {
         say(&format!("cannot look into {}: {error}", folder.display()));
     }

@@ -73,7 +73,12 @@ async fn open_all(config: &Config, ready: &[Ready]) -> Result<(Store, Vec<Arc<St
     for one in ready {
         match storages::open(config, one).await {
             Ok(storage) => {
-                tracing::info!(storage = one.name, driver = storage.driver().info().name, version = storage.driver().info().version, "opened");
+                tracing::info!(
+                    storage = one.name,
+                    driver = storage.driver().info().name,
+                    version = storage.driver().info().version,
+                    "opened"
+                );
                 opened.push((one.name.clone(), storage));
             }
             Err(error) if config.storage[&one.name].required => {

@@ -95,7 +95,6 @@ pub(super) enum OpenError {
     Store { name: String, source: store::StoreError },
 }
 
-
 /// Loads a storage's driver and opens it.
 pub(super) async fn open(config: &Config, ready: &Ready) -> Result<Arc<Storage>, OpenError> {
     let options = OpenOptions { open_limit: config.drivers.open, call_limit: config.drivers.call };

@@ -59,32 +59,20 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn near(rule: String, near: Option<&str>) -> Self {
-        Self {
-            rule,
-            near: near.map(str::to_owned),
-        }
+        Self { rule, near: near.map(str::to_owned) }
     }
 }
 
 impl<T: Into<String>> From<T> for Refusal {
     fn from(rule: T) -> Self {
-        Self {
-            rule: rule.into(),
-            near: None,
-        }
+        Self { rule: rule.into(), near: None }
     }
 }
 
 impl Checker {
     /// Takes the sections out of the whole tree.
     pub(super) fn top<const N: usize>(&mut self, tree: Table, sections: [&'static str; N]) -> [Option<Entry>; N] {
-        let mut top = Section {
-            checker: self,
-            path: Vec::new(),
-            table: tree,
-            taken: Vec::new(),
-            at: Origin::Default,
-        };
+        let mut top = Section { checker: self, path: Vec::new(), table: tree, taken: Vec::new(), at: Origin::Default };
         let entries = sections.map(|section| top.take(section));
         top.finish();
         entries
@@ -95,22 +83,13 @@ impl Checker {
         let path: Vec<_> = path.iter().map(|step| (*step).to_owned()).collect();
         let (table, at) = match entry.map(|entry| entry.node) {
             None => (Table::new(), Origin::Default),
-            Some(Node {
-                value: Value::Table(table),
-                origin,
-            }) => (table, origin),
+            Some(Node { value: Value::Table(table), origin }) => (table, origin),
             Some(other) => {
                 self.not_a_table(&path.join("."), &other);
                 (Table::new(), other.origin)
             }
         };
-        Section {
-            checker: self,
-            path,
-            table,
-            taken: Vec::new(),
-            at,
-        }
+        Section { checker: self, path, table, taken: Vec::new(), at }
     }
 
     fn not_a_table(&mut self, name: &str, found: &Node) {
@@ -119,57 +98,33 @@ impl Checker {
             Origin::Environment(variable) => Some(format!("one key of it is set as {variable}__KEY")),
             _ => None,
         };
-        self.faults.push(Found {
-            origin: found.origin.clone(),
-            message,
-            hint,
-        });
+        self.faults.push(Found { origin: found.origin.clone(), message, hint });
     }
 
     pub(super) fn fault(&mut self, origin: &Origin, message: impl Into<String>) {
-        self.faults.push(Found {
-            origin: origin.clone(),
-            message: message.into(),
-            hint: None,
-        });
+        self.faults.push(Found { origin: origin.clone(), message: message.into(), hint: None });
     }
 
     fn misnamed(&mut self, origin: &Origin, message: String, near: Option<&str>) {
         let hint = near.map(|name| format!("did you mean {name:?}?"));
-        self.faults.push(Found {
-            origin: origin.clone(),
-            message,
-            hint,
-        });
+        self.faults.push(Found { origin: origin.clone(), message, hint });
     }
 
     /// The faults at their places, unknown variables among them, and the values that take effect.
     pub(super) fn finish(mut self, document: &mut Document) -> (Faults, Vec<Row>) {
         self.name_strays();
         document.reveal(&self.revealed);
-        let fault = |found: Found| Fault {
-            place: found.origin.place(document, &[]),
-            message: found.message,
-            hint: found.hint,
-        };
+        let fault = |found: Found| Fault { place: found.origin.place(document, &[]), message: found.message, hint: found.hint };
         (self.faults.into_iter().map(fault).collect(), self.rows)
     }
 
     fn name_strays(&mut self) {
         // The prefix is common to all variables and would make everything look near.
-        let known: Vec<_> = self
-            .rows
-            .iter()
-            .map(|row| variable_of(&row.path).split_off(VARIABLE_PREFIX.len()))
-            .collect();
+        let known: Vec<_> = self.rows.iter().map(|row| variable_of(&row.path).split_off(VARIABLE_PREFIX.len())).collect();
         for stray in std::mem::take(&mut self.strays) {
             let near = nearest(&stray[VARIABLE_PREFIX.len()..], known.iter().map(String::as_str));
             let near = near.map(|tail| format!("{VARIABLE_PREFIX}{tail}"));
-            self.misnamed(
-                &Origin::Environment(stray),
-                "names no key of the configuration".to_owned(),
-                near.as_deref(),
-            );
+            self.misnamed(&Origin::Environment(stray), "names no key of the configuration".to_owned(), near.as_deref());
         }
     }
 }
@@ -197,12 +152,7 @@ impl Section<'_> {
     /// Notes the value that takes effect.
     pub(super) fn note(&mut self, key: &str, value: impl Into<Json>, unit: Option<Unit>, origin: Origin) {
         let path = self.path.iter().cloned().chain([key.to_owned()]).collect();
-        self.checker.rows.push(Row {
-            path,
-            value: value.into(),
-            unit,
-            origin,
-        });
+        self.checker.rows.push(Row { path, value: value.into(), unit, origin });
     }
 
     /// Reads a key with `parse`, whose refusal ends the sentence; `None` if it is absent or refused.
@@ -212,8 +162,7 @@ impl Section<'_> {
         match parse(&node) {
             Ok(value) => Some((value, node.origin)),
             Err(Refusal { rule, near }) => {
-                self.checker
-                    .misnamed(&node.origin, format!("{key} is {}, {rule}", node.found()), near.as_deref());
+                self.checker.misnamed(&node.origin, format!("{key} is {}, {rule}", node.found()), near.as_deref());
                 None
             }
         }
@@ -285,12 +234,8 @@ impl Section<'_> {
             let Value::List(list) = &node.value else {
                 return Err("must be a list of texts".into());
             };
-            let texts = list
-                .iter()
-                .map(|node| node.as_text().filter(|text| !text.is_empty()).map(str::to_owned));
-            texts
-                .collect::<Option<Vec<_>>>()
-                .ok_or_else(|| "must be a list of texts, none of them empty".into())
+            let texts = list.iter().map(|node| node.as_text().filter(|text| !text.is_empty()).map(str::to_owned));
+            texts.collect::<Option<Vec<_>>>().ok_or_else(|| "must be a list of texts, none of them empty".into())
         };
         let (texts, origin) = self.read(key, parse).unwrap_or((default, Origin::Default));
         self.note(key, texts.clone(), None, origin);
@@ -301,10 +246,7 @@ impl Section<'_> {
     pub(super) fn list(&mut self, key: &'static str, rule: &str) -> (Vec<Node>, Origin) {
         match self.take(key).map(|entry| entry.node) {
             None => (Vec::new(), Origin::Default),
-            Some(Node {
-                value: Value::List(list),
-                origin,
-            }) => (list, origin),
+            Some(Node { value: Value::List(list), origin }) => (list, origin),
             Some(other) => {
                 // The value is not quoted: it may be a secret.
                 self.fault(&other.origin, format!("{key} {rule}"));
@@ -340,29 +282,17 @@ impl Section<'_> {
         if self.path.first().is_some_and(|first| first != "storage") {
             self.checker.revealed.extend(entry.node.text_span());
         }
-        let place = if self.path.is_empty() {
-            "at the top".to_owned()
-        } else {
-            format!("in [{}]", self.path.join("."))
-        };
+        let place = if self.path.is_empty() { "at the top".to_owned() } else { format!("in [{}]", self.path.join(".")) };
         let near = nearest(key, self.taken.iter().copied());
-        let known = if near.is_none() {
-            format!("; the keys are {}", self.taken.join(", "))
-        } else {
-            String::new()
-        };
-        self.checker
-            .misnamed(&entry.key, format!("unknown key {key:?} {place}{known}"), near);
+        let known = if near.is_none() { format!("; the keys are {}", self.taken.join(", ")) } else { String::new() };
+        self.checker.misnamed(&entry.key, format!("unknown key {key:?} {place}{known}"), near);
     }
 }
 
 /// The variables that made an unknown entry, if it was made by variables alone.
 fn strays(variable: &str, entry: &Entry) -> Vec<String> {
     let mut strays: Vec<String> = Vec::new();
-    let below = |name: &str| {
-        name.strip_prefix(variable)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with("__"))
-    };
+    let below = |name: &str| name.strip_prefix(variable).is_some_and(|rest| rest.is_empty() || rest.starts_with("__"));
     if matches!(&entry.key, Origin::Environment(name) if below(name)) {
         entry.node.walk(&mut |node| match &node.origin {
             Origin::Environment(name) if !strays.contains(name) => strays.push(name.clone()),

@@ -34,12 +34,7 @@ impl Document {
     pub(super) fn new(name: &str, text: String) -> Self {
         let starts = text.match_indices('\n').map(|(position, _)| position + 1);
         let lines = [0].into_iter().chain(starts).collect();
-        Self {
-            name: name.to_owned(),
-            text,
-            lines,
-            hidden: Vec::new(),
-        }
+        Self { name: name.to_owned(), text, lines, hidden: Vec::new() }
     }
 
     /// Reads a file of at most [`DOCUMENT_MAX_BYTES`].
@@ -114,23 +109,14 @@ impl Document {
         let first = self.text.ceil_char_boundary(start.max(from.saturating_sub(EXCERPT_SIDE_MAX_BYTES)));
         let last = self.text.floor_char_boundary(end.min(from + EXCERPT_SIDE_MAX_BYTES));
         let show = |range: Span| {
-            if range.is_empty() {
-                String::new()
-            } else {
-                masked(&self.text, range, hidden, revealed)
-            }
+            if range.is_empty() { String::new() } else { masked(&self.text, range, hidden, revealed) }
         };
         let excerpt = Excerpt {
             before: format!("{}{}", if first > start { "…" } else { "" }, show(first..from)),
             marked: show(from..to.min(last)),
             after: format!("{}{}", show(to..last), if last < end { "…" } else { "" }),
         };
-        Place::Line {
-            file: self.name.clone(),
-            line: self.line(span.start),
-            column: self.text[start..from].chars().count() + 1,
-            excerpt,
-        }
+        Place::Line { file: self.name.clone(), line: self.line(span.start), column: self.text[start..from].chars().count() + 1, excerpt }
     }
 }
 
@@ -188,17 +174,9 @@ mod tests {
     fn excerpt_of_a_line_masks_hidden_texts_unless_revealed() {
         let mut document = Document::new("r.toml", r#"a = "one", b = "two""#.to_owned());
         document.hide([15..20, 4..9]);
-        assert_eq!(
-            place(&document, 15..20),
-            (1, 16, "a = (hidden), b = ".to_owned(), "(hidden)".to_owned())
-        );
-        let Place::Line { excerpt, .. } = document.place(15..20, &[0..1, 15..20]) else {
-            panic!()
-        };
-        assert_eq!(
-            (excerpt.before.as_str(), excerpt.marked.as_str()),
-            ("a = (hidden), b = ", r#""two""#)
-        );
+        assert_eq!(place(&document, 15..20), (1, 16, "a = (hidden), b = ".to_owned(), "(hidden)".to_owned()));
+        let Place::Line { excerpt, .. } = document.place(15..20, &[0..1, 15..20]) else { panic!() };
+        assert_eq!((excerpt.before.as_str(), excerpt.marked.as_str()), ("a = (hidden), b = ", r#""two""#));
     }
 
     #[test]
@@ -216,19 +194,12 @@ mod tests {
     #[test]
     fn excerpt_of_a_long_line_is_cut_around_the_fault() {
         let document = Document::new("r.toml", format!("{} = 1 # {}", "é".repeat(50_000), "x".repeat(50_000)));
-        let Place::Line { column, excerpt, .. } = document.place(100_003..100_004, &[]) else {
-            panic!()
-        };
+        let Place::Line { column, excerpt, .. } = document.place(100_003..100_004, &[]) else { panic!() };
         assert_eq!((column, excerpt.marked.as_str()), (50_004, "1"));
         assert!(excerpt.before.starts_with("…é") && excerpt.after.ends_with("x…"));
         assert!(excerpt.before.len() + excerpt.after.len() <= 250);
-        let Place::Line { excerpt, .. } = document.place(0..100_000, &[]) else {
-            panic!()
-        };
-        assert_eq!(
-            (excerpt.before.as_str(), excerpt.marked.chars().count(), excerpt.after.as_str()),
-            ("", 60, "…")
-        );
+        let Place::Line { excerpt, .. } = document.place(0..100_000, &[]) else { panic!() };
+        assert_eq!((excerpt.before.as_str(), excerpt.marked.chars().count(), excerpt.after.as_str()), ("", 60, "…"));
     }
 
     #[test]

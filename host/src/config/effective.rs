@@ -198,9 +198,7 @@ fn signing_key(node: &Node, environment: &Environment) -> Result<Secret, String>
         _ => return Err(format!("an element {}", secret::RULE)),
     };
     if text.len() < SIGNING_KEY_MIN_BYTES {
-        return Err(format!(
-            "a key must be at least {SIGNING_KEY_MIN_BYTES} bytes long, and hard to guess"
-        ));
+        return Err(format!("a key must be at least {SIGNING_KEY_MIN_BYTES} bytes long, and hard to guess"));
     }
     Ok(Secret::new(text))
 }
@@ -223,14 +221,8 @@ impl Log {
         use LogLevel::{Debug, Error, Info, Trace, Warn};
         let mut keys = checker.section(&["log"], entry);
         let log = Self {
-            level: keys.choice(
-                "level",
-                [("info", Info), ("error", Error), ("warn", Warn), ("debug", Debug), ("trace", Trace)],
-            ),
-            format: keys.choice(
-                "format",
-                [("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)],
-            ),
+            level: keys.choice("level", [("info", Info), ("error", Error), ("warn", Warn), ("debug", Debug), ("trace", Trace)]),
+            format: keys.choice("format", [("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)]),
         };
         keys.finish();
         log
@@ -275,34 +267,15 @@ mod tests {
         let is_key = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         let is_commented = |line: &&str| line.split_once(" = ").is_some_and(|(key, _)| is_key(key));
         let text = include_str!("../../../registry.toml");
-        let uncommented = text
-            .lines()
-            .map(|line| line.strip_prefix("# ").filter(is_commented).unwrap_or(line));
+        let uncommented = text.lines().map(|line| line.strip_prefix("# ").filter(is_commented).unwrap_or(line));
 
         let written = read(&uncommented.collect::<Vec<_>>().join("\n"), &[]).unwrap();
         let plain = read(text, &[]).unwrap();
-        let values = |config: &Config| {
-            config
-                .rows
-                .iter()
-                .map(|row| (row.path.clone(), row.value.clone()))
-                .collect::<Vec<_>>()
-        };
+        let values = |config: &Config| config.rows.iter().map(|row| (row.path.clone(), row.value.clone())).collect::<Vec<_>>();
         assert_eq!(values(&written), values(&plain), "a commented key shows its default");
-        let unwritten = written
-            .rows
-            .iter()
-            .filter(|row| row.origin == Origin::Default)
-            .map(|row| row.path.join("."));
-        assert_eq!(
-            unwritten.collect::<Vec<_>>(),
-            ["registry.upload_signing_keys", "drivers.path"],
-            "every other key is in the file"
-        );
-        assert_eq!(
-            plain.drivers.path.last().unwrap(),
-            std::path::Path::new("/usr/lib/longshore/drivers")
-        );
+        let unwritten = written.rows.iter().filter(|row| row.origin == Origin::Default).map(|row| row.path.join("."));
+        assert_eq!(unwritten.collect::<Vec<_>>(), ["registry.upload_signing_keys", "drivers.path"], "every other key is in the file");
+        assert_eq!(plain.drivers.path.last().unwrap(), std::path::Path::new("/usr/lib/longshore/drivers"));
     }
 
     #[test]
@@ -312,12 +285,7 @@ mod tests {
         let config = read(&text, &[("A", key)]).unwrap();
         assert_eq!(config.registry.upload_signing_keys[0].expose(), key);
         let shown = config.show(&BTreeMap::new()).unwrap();
-        for text in [
-            format!("{config:?}"),
-            shown.to_toml(),
-            shown.to_json().to_string(),
-            format!("{shown:?}"),
-        ] {
+        for text in [format!("{config:?}"), shown.to_toml(), shown.to_json().to_string(), format!("{shown:?}")] {
             assert!(!text.contains("horse"), "{text}");
         }
         let text = format!(

@@ -34,14 +34,9 @@ impl Environment {
     ///
     /// A variable that a reference names holds a secret and is no override, whatever it is called.
     pub(super) fn override_tree(&self, root: &mut Table) -> Faults {
-        let ours = self
-            .0
-            .iter()
-            .filter_map(|(name, value)| Some((name, name.strip_prefix(VARIABLE_PREFIX)?, value)));
+        let ours = self.0.iter().filter_map(|(name, value)| Some((name, name.strip_prefix(VARIABLE_PREFIX)?, value)));
         let ours = ours.filter(|(_, path, _)| !is_of_kubernetes(path));
-        let ours: Vec<_> = ours
-            .map(|(name, path, value)| (name, path, written::variable(name, value)))
-            .collect();
+        let ours: Vec<_> = ours.map(|(name, path, value)| (name, path, written::variable(name, value))).collect();
 
         let mut secrets = BTreeSet::new();
         for node in root.values().map(|entry| &entry.node).chain(ours.iter().map(|(.., node)| node)) {
@@ -85,13 +80,7 @@ fn place(root: &mut Table, path: &str, node: Node) -> Result<(), String> {
     let mut table = root;
     for step in levels {
         let key = key_in(table, step);
-        let level = || Entry {
-            key: origin.clone(),
-            node: Node {
-                value: Value::Table(Table::new()),
-                origin: origin.clone(),
-            },
-        };
+        let level = || Entry { key: origin.clone(), node: Node { value: Value::Table(Table::new()), origin: origin.clone() } };
         table = match &mut table.entry(key.clone()).or_insert_with(level).node.value {
             Value::Table(table) => table,
             _ => return Err(format!("goes below {key}, which is not a table; give {key} as a whole")),
@@ -152,18 +141,12 @@ mod tests {
         assert_eq!(tree.keys().collect::<Vec<_>>(), ["server", "storage"]);
         assert_eq!(at(&tree, &["storage", "team-a", "settings", "rootFolder"]).as_text(), Some("/srv"));
         assert_eq!(at(&tree, &["server", "listen"]).as_text(), Some("0.0.0.0:80"));
-        assert_eq!(
-            at(&tree, &["server", "listen"]).origin,
-            Origin::Environment("LONGSHORE_SERVER__LISTEN".to_owned())
-        );
+        assert_eq!(at(&tree, &["server", "listen"]).origin, Origin::Environment("LONGSHORE_SERVER__LISTEN".to_owned()));
     }
 
     #[test]
     fn override_that_cannot_be_a_key_is_a_fault() {
-        let (_, faults) = overridden(
-            "[[route]]\nstorage = 'a'\n",
-            &[("LONGSHORE_ROUTE__0__STORAGE", "b"), ("LONGSHORE_A____B", "")],
-        );
+        let (_, faults) = overridden("[[route]]\nstorage = 'a'\n", &[("LONGSHORE_ROUTE__0__STORAGE", "b"), ("LONGSHORE_A____B", "")]);
         let expected = concat!(
             "LONGSHORE_A____B: has an empty name between its underscores, must be a key such as SERVER__LISTEN\n",
             "LONGSHORE_ROUTE__0__STORAGE: goes below route, which is not a table; give route as a whole\n",

@@ -54,20 +54,13 @@ pub struct Faults(Vec<Fault>);
 impl Fault {
     /// A fault without a hint.
     pub fn new(place: Place, message: impl Into<String>) -> Self {
-        Self {
-            place,
-            message: message.into(),
-            hint: None,
-        }
+        Self { place, message: message.into(), hint: None }
     }
 
     /// The fault with a hint.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self {
-            hint: Some(hint.into()),
-            ..self
-        }
+        Self { hint: Some(hint.into()), ..self }
     }
 
     /// The fault with the nearest right name, if one is near.
@@ -199,10 +192,7 @@ impl fmt::Display for Place {
 impl Excerpt {
     /// The line, the blanks below it up to the fault, and the carets.
     fn drawn(&self) -> (String, String, String) {
-        let line: String = printable(&self.before)
-            .chain(printable(&self.marked))
-            .chain(printable(&self.after))
-            .collect();
+        let line: String = printable(&self.before).chain(printable(&self.marked)).chain(printable(&self.after)).collect();
         // A tab stays a tab, so that the caret stands below its character whatever the terminal's tab stops are.
         let indent = self.before.chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         let carets = "^".repeat(self.marked.trim_end().chars().count().max(1));
@@ -212,13 +202,7 @@ impl Excerpt {
 
 /// A broken file may hold anything, and its bytes must not command the terminal.
 fn printable(text: &str) -> impl Iterator<Item = char> {
-    text.chars().map(|c| {
-        if c.is_control() && c != '\t' {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            c
-        }
-    })
+    text.chars().map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
 }
 
 #[derive(Clone, Copy)]
@@ -228,19 +212,11 @@ struct Paint {
 
 impl Paint {
     fn bold(self, text: impl fmt::Display) -> String {
-        if self.colours {
-            format!("\x1b[1m{text}\x1b[0m")
-        } else {
-            text.to_string()
-        }
+        if self.colours { format!("\x1b[1m{text}\x1b[0m") } else { text.to_string() }
     }
 
     fn red(self, text: &str) -> String {
-        if self.colours {
-            format!("\x1b[31m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.colours { format!("\x1b[31m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 
@@ -249,27 +225,14 @@ mod tests {
     use super::*;
 
     fn at(line: usize, before: &str, marked: &str, after: &str) -> Place {
-        let excerpt = Excerpt {
-            before: before.to_owned(),
-            marked: marked.to_owned(),
-            after: after.to_owned(),
-        };
-        Place::Line {
-            file: "registry.toml".to_owned(),
-            line,
-            column: before.chars().count() + 1,
-            excerpt,
-        }
+        let excerpt = Excerpt { before: before.to_owned(), marked: marked.to_owned(), after: after.to_owned() };
+        Place::Line { file: "registry.toml".to_owned(), line, column: before.chars().count() + 1, excerpt }
     }
 
     #[test]
     fn report_shows_every_fault_in_the_order_of_the_file() {
         let mut faults = Faults::from(Fault::new(Place::Variable("LONGSHORE_X".to_owned()), "names no key").hint("did nothing"));
-        faults.merge(
-            Fault::new(at(14, "", "listn", " = 1"), "listn is not a key")
-                .did_you_mean(Some("listen"))
-                .into(),
-        );
+        faults.merge(Fault::new(at(14, "", "listn", " = 1"), "listn is not a key").did_you_mean(Some("listen")).into());
         faults.merge(Fault::new(at(3, "\tport = ", "\"é\"", "  # why"), "port is \"é\"").into());
         faults.merge(Fault::new(Place::File("registry.toml".to_owned()), "no storage").into());
         let expected = concat!(

@@ -77,15 +77,13 @@ fn component(text: &str) -> Result<Component, String> {
         "*" => Ok(Component::One),
         "**" => Ok(Component::Any),
         "" => Err("must have a name, * or ** between any two slashes, and no slash at either end".to_owned()),
-        _ if text.contains('*') => Err(format!(
-            "must not mix * with letters as in {text:?}: * stands for one whole component, ** for any number"
-        )),
+        _ if text.contains('*') => {
+            Err(format!("must not mix * with letters as in {text:?}: * stands for one whole component, ** for any number"))
+        }
         _ if end(text.as_bytes().first()) && end(text.as_bytes().last()) && text.bytes().all(inner) => {
             Ok(Component::Literal(text.to_owned()))
         }
-        _ => Err(format!(
-            "can match nothing: no repository has {text:?} in its name, which is a-z and 0-9 with . _ - between them"
-        )),
+        _ => Err(format!("can match nothing: no repository has {text:?} in its name, which is a-z and 0-9 with . _ - between them")),
     }
 }
 

@@ -115,18 +115,7 @@ impl Config {
         let (found, rows) = checker.finish(&mut document);
 
         faults.merge(found);
-        let config = Self {
-            server,
-            registry,
-            cache,
-            log,
-            drivers,
-            storage,
-            routes,
-            document,
-            environment,
-            rows,
-        };
+        let config = Self { server, registry, cache, log, drivers, storage, routes, document, environment, rows };
         Ok((config, faults))
     }
 
@@ -328,10 +317,7 @@ registry.toml:30:11: storage is "mian", must be the name of a storage: both, mai
                 "[storage.main]\ndriver = 'memory'\n[[route]]",
                 "registry.toml:3:1: a route has no repository, must have both, such as repository = \"team/**\" and storage = \"main\"\n  [[route]]\n  ^^^^^^^^^\nregistry.toml:3:1: a route has no storage, must have both, such as repository = \"team/**\" and storage = \"main\"\n  [[route]]\n  ^^^^^^^^^\n",
             ),
-            (
-                "[server\n",
-                "registry.toml:1:8: cannot be read as TOML: unclosed table, expected `]`\n  [server\n         ^\n",
-            ),
+            ("[server\n", "registry.toml:1:8: cannot be read as TOML: unclosed table, expected `]`\n  [server\n         ^\n"),
             (
                 "[storage.main]\ndriver = 'memory'\n[registry]\ncatalog_page_max = 50\ncatalog_page_default = 51",
                 "registry.toml:5:24: catalog_page_default is 51, must be 1 to 50\n  catalog_page_default = 51\n                         ^^\n",
@@ -344,11 +330,8 @@ registry.toml:30:11: storage is "mian", must be the name of a storage: both, mai
 
     #[test]
     fn variable_stands_above_the_file_and_is_checked_like_it() {
-        let variables = [
-            ("LONGSHORE_SERVER__LISTEN", "[::1]:80"),
-            ("LONGSHORE_REGISTRY__DELETE", "false"),
-            ("LONGSHORE_CACHE__TTL_SECS", "5m"),
-        ];
+        let variables =
+            [("LONGSHORE_SERVER__LISTEN", "[::1]:80"), ("LONGSHORE_REGISTRY__DELETE", "false"), ("LONGSHORE_CACHE__TTL_SECS", "5m")];
         let config = read(&format!("server.listen = '127.0.0.1:1'\n{MAIN}"), &variables).unwrap();
         assert_eq!(config.server.listen.to_string(), "[::1]:80");
         assert!(!config.registry.delete);
@@ -379,9 +362,7 @@ LONGSHORE_SEVER__LISTEN: names no key of the configuration
     #[test]
     fn file_that_is_missing_says_how_to_make_one() {
         let folder = tempfile::tempdir().unwrap();
-        let faults = Config::load(&folder.path().join("registry.toml"), std::iter::empty())
-            .map(|_| ())
-            .unwrap_err();
+        let faults = Config::load(&folder.path().join("registry.toml"), std::iter::empty()).map(|_| ()).unwrap_err();
         let expected = "registry.toml: there is no such file\n  make one with [storage.main], driver = \"filesystem\" and settings = { root = \"data\" }, or name another with --config\n";
         assert!(faults.render(false).ends_with(expected), "{faults}");
     }

@@ -74,11 +74,7 @@ impl<'n> Reference<'n> {
             },
             Self::File(path) => read(path)?,
         };
-        if text.is_empty() {
-            Err(format!("the secret in {self} is empty"))
-        } else {
-            Ok(text)
-        }
+        if text.is_empty() { Err(format!("the secret in {self} is empty")) } else { Ok(text) }
     }
 }
 
@@ -139,17 +135,8 @@ mod tests {
         let path = folder.path().join("key");
         let file = format!("{{ file = '{}' }}", path.display());
         assert_eq!(resolve("{ env = 'KEY' }").unwrap(), "hunter2");
-        assert!(
-            resolve(&file)
-                .unwrap_err()
-                .ends_with("cannot be read: No such file or directory (os error 2)")
-        );
-        for (content, secret) in [
-            ("two\nlines\n", "two\nlines"),
-            ("dos\r\n", "dos"),
-            ("plain", "plain"),
-            ("two\n\n", "two\n"),
-        ] {
+        assert!(resolve(&file).unwrap_err().ends_with("cannot be read: No such file or directory (os error 2)"));
+        for (content, secret) in [("two\nlines\n", "two\nlines"), ("dos\r\n", "dos"), ("plain", "plain"), ("two\n\n", "two\n")] {
             std::fs::write(&path, content).unwrap();
             assert_eq!(resolve(&file).unwrap(), secret);
         }
@@ -157,18 +144,11 @@ mod tests {
 
     #[test]
     fn reference_to_nothing_says_what_is_missing() {
-        assert_eq!(
-            resolve("{ env = 'GONE' }").unwrap_err(),
-            "the environment variable \"GONE\" is not set"
-        );
+        assert_eq!(resolve("{ env = 'GONE' }").unwrap_err(), "the environment variable \"GONE\" is not set");
         assert_eq!(resolve("{ env = 'NONE' }").unwrap_err(), "the secret in environment NONE is empty");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("large");
         std::fs::write(&path, vec![b'x'; 65_537]).unwrap();
-        assert!(
-            resolve(&format!("{{ file = '{}' }}", path.display()))
-                .unwrap_err()
-                .ends_with("is larger than 65536 bytes")
-        );
+        assert!(resolve(&format!("{{ file = '{}' }}", path.display())).unwrap_err().ends_with("is larger than 65536 bytes"));
     }
 }

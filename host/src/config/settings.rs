@@ -29,23 +29,9 @@ impl<'c> Resolved<'c> {
     /// Reads settings, following references.
     pub(super) fn new(document: &'c Document, environment: &Environment, settings: &'c Node, schema: &'c Schema) -> Self {
         let (referred, settled, revealed, faults) = Default::default();
-        let mut resolved = Self {
-            document,
-            settings,
-            schema,
-            json: Json::Null,
-            referred,
-            settled,
-            revealed,
-            faults,
-        };
+        let mut resolved = Self { document, settings, schema, json: Json::Null, referred, settled, revealed, faults };
         resolved.json = match &settings.value {
-            Value::Table(table) => Reader {
-                environment,
-                path: Vec::new(),
-                resolved: &mut resolved,
-            }
-            .table(table, Some(schema.as_object())),
+            Value::Table(table) => Reader { environment, path: Vec::new(), resolved: &mut resolved }.table(table, Some(schema.as_object())),
             _ => Json::Null, // refused when the file was read
         };
         resolved
@@ -68,26 +54,17 @@ impl<'c> Resolved<'c> {
 
     /// The deprecated keys in use.
     pub(super) fn warnings(&self) -> Faults {
-        self.schema
-            .deprecations(&self.json)
-            .into_iter()
-            .map(|fault| self.located(fault))
-            .collect()
+        self.schema.deprecations(&self.json).into_iter().map(|fault| self.located(fault)).collect()
     }
 
     /// The reference that gave the setting at `path`, in words.
     pub(super) fn reference(&self, path: &[String]) -> Option<&str> {
-        self.referred
-            .iter()
-            .find(|(referred, _)| referred == path)
-            .map(|(_, reference)| reference.as_str())
+        self.referred.iter().find(|(referred, _)| referred == path).map(|(_, reference)| reference.as_str())
     }
 
     /// Where the setting at `path` was written, if it was.
     pub(super) fn origin(&self, path: &[String]) -> Option<&Origin> {
-        path.iter()
-            .try_fold(self.settings, |node, step| child(node, step).map(|(_, node)| node))
-            .map(|node| &node.origin)
+        path.iter().try_fold(self.settings, |node, step| child(node, step).map(|(_, node)| node)).map(|node| &node.origin)
     }
 
     fn located(&self, mut fault: SettingFault) -> Fault {
@@ -148,10 +125,7 @@ impl Reader<'_, '_> {
             Value::Unquoted(text) => unquoted(node, text, property),
             Value::List(list) => {
                 let items = property.and_then(|property| property.child(""));
-                list.iter()
-                    .enumerate()
-                    .map(|(index, node)| self.at(&index.to_string(), |reader| reader.node(node, items)))
-                    .collect()
+                list.iter().enumerate().map(|(index, node)| self.at(&index.to_string(), |reader| reader.node(node, items))).collect()
             }
             Value::Table(table) => match property.map(|property| &property.kind) {
                 Some(Kind::Object(object)) => self.table(table, Some(object)),
@@ -259,21 +233,13 @@ mod tests {
         });
         assert_eq!(config.check_settings("main", &schema()).unwrap(), expected);
         let warnings = config.setting_warnings("main", &schema()).render(false);
-        assert_eq!(
-            warnings,
-            "LONGSHORE_STORAGE__MAIN__SETTINGS__SYNC: sync is deprecated, use durability\n"
-        );
+        assert_eq!(warnings, "LONGSHORE_STORAGE__MAIN__SETTINGS__SYNC: sync is deprecated, use durability\n");
     }
 
     #[test]
     fn variable_of_digits_is_a_text_where_a_text_is_expected() {
-        let variables = [
-            ("LONGSHORE_STORAGE__MAIN__SETTINGS__ROOT", "42"),
-            ("LONGSHORE_STORAGE__MAIN__SETTINGS__TOKEN", "1234567890"),
-        ];
-        let settings = config("storage.main.driver = 's3'", &variables)
-            .check_settings("main", &schema())
-            .unwrap();
+        let variables = [("LONGSHORE_STORAGE__MAIN__SETTINGS__ROOT", "42"), ("LONGSHORE_STORAGE__MAIN__SETTINGS__TOKEN", "1234567890")];
+        let settings = config("storage.main.driver = 's3'", &variables).check_settings("main", &schema()).unwrap();
         assert_eq!((&settings["root"], &settings["token"]), (&json!("42"), &json!("1234567890")));
     }
 
@@ -283,23 +249,11 @@ mod tests {
         let line = "settings = { rot = (hidden), durability = 'fast', buffer = 1, mirrors = [{ key = { env = 'GONE' } }, 3] }";
         let under = |column: usize, carets: usize, hint: &str| format!("  {line}\n  {}{}{hint}\n", " ".repeat(column), "^".repeat(carets));
         let expected = [
-            format!(
-                "registry.toml:3:12: root is missing: folder that holds the store\n{}",
-                under(11, line.len() - 11, "")
-            ),
-            format!(
-                "registry.toml:3:14: rot is not a setting\n{}",
-                under(13, 3, " did you mean \"root\"?")
-            ),
-            format!(
-                "registry.toml:3:38: durability is \"fast\", must be \"disk\" or \"process\"\n{}",
-                under(42, 6, "")
-            ),
+            format!("registry.toml:3:12: root is missing: folder that holds the store\n{}", under(11, line.len() - 11, "")),
+            format!("registry.toml:3:14: rot is not a setting\n{}", under(13, 3, " did you mean \"root\"?")),
+            format!("registry.toml:3:38: durability is \"fast\", must be \"disk\" or \"process\"\n{}", under(42, 6, "")),
             format!("registry.toml:3:55: buffer is 1, must be at least 4KiB\n{}", under(59, 1, "")),
-            format!(
-                "registry.toml:3:77: mirrors.0.key: the environment variable \"GONE\" is not set\n{}",
-                under(81, 16, "")
-            ),
+            format!("registry.toml:3:77: mirrors.0.key: the environment variable \"GONE\" is not set\n{}", under(81, 16, "")),
             format!("registry.toml:3:97: mirrors.1 is 3, must be an object\n{}", under(101, 1, "")),
         ];
         assert_eq!(report(text, &[]), expected.concat());

@@ -32,11 +32,7 @@ struct Line {
 
 impl Shown {
     pub(super) fn new(document: &Document, rows: &[Row]) -> Self {
-        Self(
-            rows.iter()
-                .map(|row| Line::new(document, row.path.clone(), row.value.clone(), row.unit, &row.origin))
-                .collect(),
-        )
+        Self(rows.iter().map(|row| Line::new(document, row.path.clone(), row.value.clone(), row.unit, &row.origin)).collect())
     }
 
     /// Adds a storage's settings, checked and completed.
@@ -54,10 +50,7 @@ impl Shown {
             let reference = resolved.reference(&path).map(str::to_owned);
             let value = without_secrets(value, property, &mut path.clone(), resolved);
             let origin = resolved.origin(&path).unwrap_or(&Origin::Default);
-            Line {
-                reference,
-                ..Line::new(document, full_path(storage, path), value, property.and_then(Property::unit), origin)
-            }
+            Line { reference, ..Line::new(document, full_path(storage, path), value, property.and_then(Property::unit), origin) }
         };
         self.insert(storage, leaves.into_iter().map(line).collect());
         Ok(())
@@ -67,23 +60,14 @@ impl Shown {
     pub(super) fn add_unknown(&mut self, document: &Document, storage: &str, settings: &Node) {
         let Value::Table(table) = &settings.value else { return };
         let line = |(key, entry): (&String, &Entry)| {
-            Line::new(
-                document,
-                full_path(storage, vec![key.clone()]),
-                HIDDEN.into(),
-                None,
-                &entry.node.origin,
-            )
+            Line::new(document, full_path(storage, vec![key.clone()]), HIDDEN.into(), None, &entry.node.origin)
         };
         self.insert(storage, table.iter().map(line).collect());
     }
 
     /// Puts the settings' lines behind the storage's others.
     fn insert(&mut self, storage: &str, lines: Vec<Line>) {
-        let last = self
-            .0
-            .iter()
-            .rposition(|line| line.path.starts_with(&["storage".to_owned(), storage.to_owned()]));
+        let last = self.0.iter().rposition(|line| line.path.starts_with(&["storage".to_owned(), storage.to_owned()]));
         let position = last.map_or(self.0.len(), |last| last + 1);
         self.0.splice(position..position, lines);
     }
@@ -126,15 +110,7 @@ impl Line {
             Origin::File(span) => ("file", Some(document.line(span.start)), None),
             Origin::Environment(name) => ("environment", None, Some(name.clone())),
         };
-        Self {
-            path,
-            value,
-            unit,
-            origin,
-            line,
-            variable,
-            reference: None,
-        }
+        Self { path, value, unit, origin, line, variable, reference: None }
     }
 
     /// The key and the table that it stands in.
@@ -158,20 +134,13 @@ impl Line {
             (Some(unit), Some(number)) if unit.words(number) != number.to_string() => format!("{}, ", unit.words(number)),
             _ => String::new(),
         };
-        let reference = self
-            .reference
-            .as_ref()
-            .map_or_else(String::new, |reference| format!(", kept in {reference}"));
+        let reference = self.reference.as_ref().map_or_else(String::new, |reference| format!(", kept in {reference}"));
         format!("{words}{origin}{reference}")
     }
 }
 
 fn full_path(storage: &str, path: Vec<String>) -> Vec<String> {
-    ["storage", storage, "settings"]
-        .into_iter()
-        .map(str::to_owned)
-        .chain(path)
-        .collect()
+    ["storage", storage, "settings"].into_iter().map(str::to_owned).chain(path).collect()
 }
 
 /// One entry a value; a list is a value.
@@ -194,21 +163,12 @@ fn without_secrets(value: Json, property: Option<&Property>, path: &mut Vec<Stri
     }
     let mut below = |step: String, value| {
         path.push(step);
-        let shown = without_secrets(
-            value,
-            property.and_then(|property| property.child(&path[path.len() - 1])),
-            path,
-            resolved,
-        );
+        let shown = without_secrets(value, property.and_then(|property| property.child(&path[path.len() - 1])), path, resolved);
         path.pop();
         shown
     };
     match value {
-        Json::Array(list) => list
-            .into_iter()
-            .enumerate()
-            .map(|(index, value)| below(index.to_string(), value))
-            .collect(),
+        Json::Array(list) => list.into_iter().enumerate().map(|(index, value)| below(index.to_string(), value)).collect(),
         Json::Object(map) => map.into_iter().map(|(key, value)| (key.clone(), below(key, value))).collect(),
         leaf => leaf,
     }
@@ -223,10 +183,7 @@ fn header(table: &[String]) -> String {
 
 fn dotted(path: &[String]) -> String {
     let is_bare = |key: &&String| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    path.iter()
-        .map(|key| if is_bare(&key) { key.clone() } else { toml_text(key) })
-        .collect::<Vec<_>>()
-        .join(".")
+    path.iter().map(|key| if is_bare(&key) { key.clone() } else { toml_text(key) }).collect::<Vec<_>>().join(".")
 }
 
 fn toml(value: &Json) -> String {
@@ -234,9 +191,7 @@ fn toml(value: &Json) -> String {
         Json::String(text) => toml_text(text),
         Json::Array(list) => format!("[{}]", list.iter().map(toml).collect::<Vec<_>>().join(", ")),
         Json::Object(map) => {
-            let entries = map
-                .iter()
-                .map(|(key, value)| format!("{} = {}", dotted(std::slice::from_ref(key)), toml(value)));
+            let entries = map.iter().map(|(key, value)| format!("{} = {}", dotted(std::slice::from_ref(key)), toml(value)));
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
         number_or_flag => number_or_flag.to_string(),
@@ -303,9 +258,7 @@ storage = "main"
     #[test]
     fn shown_toml_read_again_shows_the_same_values() {
         let shown = config().show(&schemas()).unwrap();
-        let again = Config::from_text("again.toml", &shown.to_toml(), std::iter::empty())
-            .map_err(|faults| faults.to_string())
-            .unwrap();
+        let again = Config::from_text("again.toml", &shown.to_toml(), std::iter::empty()).map_err(|faults| faults.to_string()).unwrap();
         let values = |rows: &[Row]| rows.iter().map(|row| (row.path.clone(), row.value.clone())).collect::<Vec<_>>();
         assert_eq!(values(&again.rows), values(&config().rows));
     }
@@ -329,9 +282,6 @@ storage = "main"
     #[test]
     fn settings_without_a_schema_are_hidden() {
         let text = config().show(&BTreeMap::new()).unwrap().to_toml();
-        assert!(
-            text.contains("[storage.main.settings]\nkeys = \"(hidden)\"  # from line 6\nretry = \"(hidden)\""),
-            "{text}"
-        );
+        assert!(text.contains("[storage.main.settings]\nkeys = \"(hidden)\"  # from line 6\nretry = \"(hidden)\""), "{text}");
     }
 }

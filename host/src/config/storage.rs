@@ -55,10 +55,7 @@ pub(super) fn storages(checker: &mut Checker, entry: Option<Entry>) -> (BTreeMap
     let table = checker.section(&["storage"], entry).named();
     if table.is_empty() {
         let example = r#"[storage.main] with driver = "filesystem" and settings = { root = "data" }"#;
-        checker.fault(
-            &Origin::Default,
-            format!("no storage is configured, must have at least one: {example}"),
-        );
+        checker.fault(&Origin::Default, format!("no storage is configured, must have at least one: {example}"));
     }
     let names = table.keys().cloned().collect();
     let mut storages = BTreeMap::new();
@@ -79,34 +76,20 @@ impl Storage {
         let key = entry.key.clone();
         let mut keys = checker.section(&["storage", name], Some(entry));
         let driver = driver(&mut keys, name, &key);
-        let sha256 = keys.read("sha256", |node| {
-            node.as_text()
-                .and_then(digest)
-                .ok_or_else(|| "must be 64 hexadecimal digits".into())
-        });
+        let sha256 = keys.read("sha256", |node| node.as_text().and_then(digest).ok_or_else(|| "must be 64 hexadecimal digits".into()));
         if let Some((pin, origin)) = &sha256 {
             keys.note("sha256", hex(pin), None, origin.clone());
         }
         let accept_eventual = keys.flag("accept_eventual", false);
         let required = keys.flag("required", true);
-        let none = Node {
-            value: Value::Table(Table::new()),
-            origin: keys.at().clone(),
-        };
+        let none = Node { value: Value::Table(Table::new()), origin: keys.at().clone() };
         let settings = keys.take("settings").map_or(none, |entry| entry.node);
         if !matches!(settings.value, Value::Table(_)) {
             keys.fault(&settings.origin, r#"settings must be a table such as { root = "data" }"#);
         }
         keys.finish();
         let (driver, driver_at) = driver?;
-        Some(Self {
-            driver,
-            sha256: sha256.map(|(pin, _)| pin),
-            accept_eventual,
-            required,
-            settings,
-            driver_at,
-        })
+        Some(Self { driver, sha256: sha256.map(|(pin, _)| pin), accept_eventual, required, settings, driver_at })
     }
 }
 
@@ -122,17 +105,11 @@ fn driver(keys: &mut Section<'_>, storage: &str, key: &Origin) -> Option<(Driver
     });
     match has {
         [false, false] => {
-            keys.fault(
-                key,
-                format!(r#"storage {storage:?} has no driver, must have driver = "NAME" or path = "FILE""#),
-            );
+            keys.fault(key, format!(r#"storage {storage:?} has no driver, must have driver = "NAME" or path = "FILE""#));
             None
         }
         [true, true] => {
-            keys.fault(
-                key,
-                format!("storage {storage:?} has a driver and a path, must have one of the two"),
-            );
+            keys.fault(key, format!("storage {storage:?} has a driver and a path, must have one of the two"));
             None
         }
         _ => {
@@ -150,14 +127,9 @@ fn driver(keys: &mut Section<'_>, storage: &str, key: &Origin) -> Option<(Driver
 /// Reads the routes, each of which has to lead to a storage.
 pub(super) fn routes(checker: &mut Checker, entry: Option<Entry>, storages: &[String]) -> Vec<Route> {
     let list = match entry.map(|entry| entry.node) {
-        Some(Node {
-            value: Value::List(list), ..
-        }) => list,
+        Some(Node { value: Value::List(list), .. }) => list,
         Some(other) => {
-            checker.fault(
-                &other.origin,
-                format!("route is {}, must be a list: [[route]] before each one", other.kind()),
-            );
+            checker.fault(&other.origin, format!("route is {}, must be a list: [[route]] before each one", other.kind()));
             return Vec::new();
         }
         None if storages.iter().any(|name| name == MAIN_STORAGE) || storages.is_empty() => return Vec::new(),
@@ -169,10 +141,7 @@ pub(super) fn routes(checker: &mut Checker, entry: Option<Entry>, storages: &[St
             return Vec::new();
         }
     };
-    list.into_iter()
-        .enumerate()
-        .filter_map(|(index, node)| Route::read(checker, index, node, storages))
-        .collect()
+    list.into_iter().enumerate().filter_map(|(index, node)| Route::read(checker, index, node, storages)).collect()
 }
 
 impl Route {
@@ -181,10 +150,7 @@ impl Route {
         let mut keys = checker.section(&["route", &index.to_string()], Some(Entry { key: at.clone(), node }));
         for key in ["repository", "storage"] {
             if !keys.has(key) {
-                keys.fault(
-                    &at,
-                    format!(r#"a route has no {key}, must have both, such as repository = "team/**" and storage = "main""#),
-                );
+                keys.fault(&at, format!(r#"a route has no {key}, must have both, such as repository = "team/**" and storage = "main""#));
             }
         }
         let repository = keys.read("repository", |node| {
@@ -199,10 +165,7 @@ impl Route {
             keys.note("storage", storage.as_str(), None, origin.clone());
         }
         keys.finish();
-        Some(Self {
-            repository: repository?.0,
-            storage: storage?.0,
-        })
+        Some(Self { repository: repository?.0, storage: storage?.0 })
     }
 }
 
@@ -211,10 +174,7 @@ fn storage_named(name: &str, storages: &[String]) -> Result<String, Refusal> {
         return Ok(name.to_owned());
     }
     let near = nearest(name, storages.iter().map(String::as_str));
-    Err(Refusal::near(
-        format!("must be the name of a storage: {}", storages.join(", ")),
-        near,
-    ))
+    Err(Refusal::near(format!("must be the name of a storage: {}", storages.join(", ")), near))
 }
 
 /// A lower-case name that begins with a letter; `others` may stand inside.
@@ -265,26 +225,18 @@ mod tests {
     fn storage_of_a_repository_is_that_of_the_first_route() {
         let text = "storage.fast = { driver = 'memory' }\n[[route]]\nrepository = 'team/**'\nstorage = 'fast'\n";
         let config = read(&format!("{MAIN}{text}"), &[]).unwrap();
-        assert_eq!(
-            (config.storage_of("team/a"), config.storage_of("other")),
-            (Some("fast"), Some("main"))
-        );
+        assert_eq!((config.storage_of("team/a"), config.storage_of("other")), (Some("fast"), Some("main")));
         assert_eq!(read(text, &[]).unwrap().storage_of("other"), None);
     }
 
     #[test]
     fn fault_at_a_driver_stands_where_the_storage_names_it() {
         let config = read("[storage.main]\ndriver = 'filesytem'\n", &[]).unwrap();
-        let fault = config
-            .fault_at_driver("main", "no driver is called \"filesytem\"")
-            .did_you_mean(Some("filesystem"));
+        let fault = config.fault_at_driver("main", "no driver is called \"filesytem\"").did_you_mean(Some("filesystem"));
         let expected = "registry.toml:2:10: no driver is called \"filesytem\"\n  driver = 'filesytem'\n           ^^^^^^^^^^^ did you mean \"filesystem\"?\n";
         assert_eq!(Faults::from(fault).render(false), expected);
         let config = read(MAIN, &[("LONGSHORE_STORAGE__MAIN__DRIVER", "s3")]).unwrap();
         assert_eq!(config.storage["main"].driver, DriverFile::Name("s3".to_owned()));
-        assert_eq!(
-            config.fault_at_driver("main", "x").place,
-            Place::Variable("LONGSHORE_STORAGE__MAIN__DRIVER".to_owned())
-        );
+        assert_eq!(config.fault_at_driver("main", "x").place, Place::Variable("LONGSHORE_STORAGE__MAIN__DRIVER".to_owned()));
     }
 }

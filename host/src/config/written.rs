@@ -64,10 +64,7 @@ pub(super) struct Entry {
 /// Reads the document's tree.
 pub(super) fn tree(document: &Document) -> Result<Table, Faults> {
     let (root, errors) = DeTable::parse_recoverable(document.text());
-    let mut reader = Reader {
-        origin: &Origin::File,
-        faults: Vec::new(),
-    };
+    let mut reader = Reader { origin: &Origin::File, faults: Vec::new() };
     let mut errors: Vec<_> = errors.into_iter().map(|error| (error.span().unwrap_or(0..0), error)).collect();
     // One broken place often breaks the rest of its line as well; the first error is the one that explains.
     errors.sort_by_key(|(span, _)| span.start);
@@ -81,29 +78,18 @@ pub(super) fn tree(document: &Document) -> Result<Table, Faults> {
             return Ok(table);
         }
     }
-    Err(reader
-        .faults
-        .into_iter()
-        .map(|(span, message)| Fault::new(document.place_in_broken(span), message))
-        .collect())
+    Err(reader.faults.into_iter().map(|(span, message)| Fault::new(document.place_in_broken(span), message)).collect())
 }
 
 /// Reads what stands in a variable: a TOML list, table or quoted text, and everything else as it is.
 pub(super) fn variable(name: &str, text: &str) -> Node {
     let origin = |_| Origin::Environment(name.to_owned());
-    let mut reader = Reader {
-        origin: &origin,
-        faults: Vec::new(),
-    };
-    let parsed = DeValue::parse(text)
-        .ok()
-        .filter(|value| value.get_ref().is_array() || value.get_ref().is_table() || value.get_ref().is_str());
+    let mut reader = Reader { origin: &origin, faults: Vec::new() };
+    let parsed =
+        DeValue::parse(text).ok().filter(|value| value.get_ref().is_array() || value.get_ref().is_table() || value.get_ref().is_str());
     match parsed.map(|value| reader.node(&value)) {
         Some(node) if reader.faults.is_empty() => node,
-        _ => Node {
-            value: Value::Unquoted(text.to_owned()),
-            origin: origin(0..0),
-        },
+        _ => Node { value: Value::Unquoted(text.to_owned()), origin: origin(0..0) },
     }
 }
 
@@ -118,13 +104,7 @@ impl Reader<'_> {
     fn table(&mut self, table: &DeTable<'_>) -> Table {
         let entry = |(key, value): (&Spanned<_>, _)| {
             let key_name: &std::borrow::Cow<'_, str> = key.get_ref();
-            (
-                key_name.to_string(),
-                Entry {
-                    key: (self.origin)(key.span()),
-                    node: self.node(value),
-                },
-            )
+            (key_name.to_string(), Entry { key: (self.origin)(key.span()), node: self.node(value) })
         };
         table.iter().map(entry).collect()
     }
@@ -145,10 +125,7 @@ impl Reader<'_> {
                 Err(_) => self.fault(value, "is not a number"),
             },
         };
-        Node {
-            value: read,
-            origin: (self.origin)(value.span()),
-        }
+        Node { value: read, origin: (self.origin)(value.span()) }
     }
 
     fn fault(&mut self, value: &Spanned<DeValue<'_>>, message: &str) -> Value {
@@ -255,9 +232,7 @@ mod tests {
     fn tree_of_a_document_knows_where_keys_and_values_stand() {
         let document = Document::new("r.toml", "[server]\nlisten = 'x'\nlist = [1, 0x1_0]\n".to_owned());
         let tree = tree(&document).unwrap();
-        let Value::Table(server) = &tree["server"].node.value else {
-            panic!()
-        };
+        let Value::Table(server) = &tree["server"].node.value else { panic!() };
         assert_eq!(server["listen"].key, Origin::File(9..15));
         assert_eq!(server["listen"].node.origin, Origin::File(18..21));
         let Value::List(list) = &server["list"].node.value else { panic!() };
@@ -276,10 +251,7 @@ mod tests {
         assert_eq!(faults.render(false), expected);
         let document = Document::new("r.toml", "a = 99999999999999999999".to_owned());
         let report = tree(&document).map(|_| ()).unwrap_err().render(false);
-        assert!(
-            report.starts_with("r.toml:1:5: the number does not fit in 64 bits with a sign\n"),
-            "{report}"
-        );
+        assert!(report.starts_with("r.toml:1:5: the number does not fit in 64 bits with a sign\n"), "{report}");
     }
 
     #[test]

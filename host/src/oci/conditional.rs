@@ -12,11 +12,7 @@ use super::digest::Digest;
 /// Source: RFC 9110, section 13.1.2: compared weakly.
 #[must_use]
 pub fn if_none_match(headers: &HeaderMap, digest: &Digest) -> bool {
-    let mut tags = headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
+    let mut tags = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     tags.any(|tag| {
         let tag = tag.trim();
         tag == "*" || names(tag.strip_prefix("W/").unwrap_or(tag), digest)
@@ -28,9 +24,7 @@ pub fn if_none_match(headers: &HeaderMap, digest: &Digest) -> bool {
 /// Source: RFC 9110, section 13.1.5: compared strongly. A date never matches, because content here has none.
 #[must_use]
 pub fn if_range(headers: &HeaderMap, digest: &Digest) -> bool {
-    headers
-        .get(IF_RANGE)
-        .is_none_or(|value| value.to_str().is_ok_and(|tag| names(tag.trim(), digest)))
+    headers.get(IF_RANGE).is_none_or(|value| value.to_str().is_ok_and(|tag| names(tag.trim(), digest)))
 }
 
 fn names(tag: &str, digest: &Digest) -> bool {
@@ -57,13 +51,9 @@ mod tests {
     #[test]
     fn none_match_finds_the_digest_in_every_form() {
         let (digest, other) = (digest(), Digest::of(Algorithm::Sha512, b""));
-        for value in [
-            "*".to_owned(),
-            format!("\"{digest}\""),
-            format!("W/\"{digest}\""),
-            digest.to_string(),
-            format!("\"{other}\" , \"{digest}\""),
-        ] {
+        for value in
+            ["*".to_owned(), format!("\"{digest}\""), format!("W/\"{digest}\""), digest.to_string(), format!("\"{other}\" , \"{digest}\"")]
+        {
             assert!(holds(&value), "{value:?}");
         }
     }
@@ -93,11 +83,7 @@ mod tests {
         let digest = digest();
         assert!(if_range(&HeaderMap::new(), &digest));
         assert!(if_range(&with(&format!("\"{digest}\"")), &digest));
-        for value in [
-            format!("W/\"{digest}\""),
-            "Wed, 21 Oct 2015 07:28:00 GMT".to_owned(),
-            "*".to_owned(),
-        ] {
+        for value in [format!("W/\"{digest}\""), "Wed, 21 Oct 2015 07:28:00 GMT".to_owned(), "*".to_owned()] {
             assert!(!if_range(&with(&value), &digest), "{value:?}");
         }
     }

@@ -97,11 +97,7 @@ pub fn referrers_body(referrers: &[Descriptor]) -> Result<Bytes, serde_json::Err
         media_type: &'a str,
         manifests: &'a [Descriptor],
     }
-    let index = Index {
-        schema_version: 2,
-        media_type: OCI_INDEX,
-        manifests: referrers,
-    };
+    let index = Index { schema_version: 2, media_type: OCI_INDEX, manifests: referrers };
     serde_json::to_vec(&index).map(Bytes::from)
 }
 
@@ -133,11 +129,7 @@ mod tests {
             )
         );
         assert_eq!(serde_json::from_str::<Descriptor>(&json).expect("deserializes"), whole);
-        let bare = Descriptor {
-            artifact_type: None,
-            annotations: BTreeMap::new(),
-            ..whole
-        };
+        let bare = Descriptor { artifact_type: None, annotations: BTreeMap::new(), ..whole };
         assert_eq!(
             serde_json::to_string(&bare).expect("serializes"),
             format!(r#"{{"mediaType":"application/x","digest":"{digest}","size":3}}"#)
@@ -147,10 +139,7 @@ mod tests {
     #[test]
     fn referrers_body_is_an_index_even_when_empty() {
         let empty = referrers_body(&[]).expect("serializes");
-        assert_eq!(
-            empty,
-            r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#
-        );
+        assert_eq!(empty, r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#);
         assert!(referrers_body(&[descriptor()]).expect("serializes").len() > empty.len());
     }
 }

@@ -137,12 +137,7 @@ impl ProtocolError {
     /// An error with the code's own status and no detail.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            detail: Value::Null,
-            status: None,
-        }
+        Self { code, message: message.into(), detail: Value::Null, status: None }
     }
 
     /// Adds what a program may want to know.
@@ -298,9 +293,9 @@ impl From<ManifestError> for ProtocolError {
         let message = error.to_string();
         let plain = Self::new(ErrorCode::ManifestInvalid, message);
         match error {
-            ManifestError::TooLarge { limit_bytes } => plain
-                .with_detail(json!({ "limit_bytes": limit_bytes }))
-                .with_status(StatusCode::PAYLOAD_TOO_LARGE),
+            ManifestError::TooLarge { limit_bytes } => {
+                plain.with_detail(json!({ "limit_bytes": limit_bytes })).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+            }
             ManifestError::Json { line, column, .. } => plain.with_detail(json!({ "line": line, "column": column })),
             ManifestError::Missing { path } | ManifestError::Digest { path, .. } | ManifestError::Size { path, .. } => {
                 plain.with_detail(json!({ "path": path }))
@@ -324,10 +319,7 @@ mod tests {
     fn body_has_the_shape_of_the_specification() {
         let error = ProtocolError::new(ErrorCode::BlobUnknown, "no such blob").with_detail(json!({ "digest": "sha256:00" }));
         let body: Value = serde_json::from_slice(&error.body()).expect("json");
-        assert_eq!(
-            body,
-            json!({ "errors": [{ "code": "BLOB_UNKNOWN", "message": "no such blob", "detail": { "digest": "sha256:00" } }] })
-        );
+        assert_eq!(body, json!({ "errors": [{ "code": "BLOB_UNKNOWN", "message": "no such blob", "detail": { "digest": "sha256:00" } }] }));
         let bare: Value = serde_json::from_slice(&ProtocolError::new(ErrorCode::Denied, "no").body()).expect("json");
         assert_eq!(bare, json!({ "errors": [{ "code": "DENIED", "message": "no" }] }));
     }
@@ -342,15 +334,8 @@ mod tests {
     #[test]
     fn status_of_an_error_overrides_that_of_its_code() {
         let error = ProtocolError::from(ManifestError::TooLarge { limit_bytes: 4 });
-        assert_eq!(
-            (error.code, error.status()),
-            (ErrorCode::ManifestInvalid, StatusCode::PAYLOAD_TOO_LARGE)
-        );
-        assert_eq!(
-            ErrorCode::BlobUploadInvalid.status(),
-            StatusCode::NOT_FOUND,
-            "distribution's status, which clients know"
-        );
+        assert_eq!((error.code, error.status()), (ErrorCode::ManifestInvalid, StatusCode::PAYLOAD_TOO_LARGE));
+        assert_eq!(ErrorCode::BlobUploadInvalid.status(), StatusCode::NOT_FOUND, "distribution's status, which clients know");
     }
 
     #[test]

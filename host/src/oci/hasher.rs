@@ -92,18 +92,12 @@ impl Hasher {
             Algorithm::Sha256 => {
                 let mut ours = SerializedState::<Sha256>::default();
                 let length = SHA256.to_rust(exported, &mut ours)?;
-                Some(Self {
-                    state: State::Sha256(Sha256::deserialize(&ours).ok()?),
-                    length,
-                })
+                Some(Self { state: State::Sha256(Sha256::deserialize(&ours).ok()?), length })
             }
             Algorithm::Sha512 => {
                 let mut ours = SerializedState::<Sha512>::default();
                 let length = SHA512.to_rust(exported, &mut ours)?;
-                Some(Self {
-                    state: State::Sha512(Sha512::deserialize(&ours).ok()?),
-                    length,
-                })
+                Some(Self { state: State::Sha512(Sha512::deserialize(&ours).ok()?), length })
             }
         }
     }
@@ -127,18 +121,8 @@ struct Format {
     counter: usize,
 }
 
-const SHA256: Format = Format {
-    magic: *b"sha\x03",
-    word: 4,
-    block: 64,
-    counter: 8,
-};
-const SHA512: Format = Format {
-    magic: *b"sha\x07",
-    word: 8,
-    block: 128,
-    counter: 16,
-};
+const SHA256: Format = Format { magic: *b"sha\x03", word: 4, block: 64, counter: 8 };
+const SHA512: Format = Format { magic: *b"sha\x07", word: 8, block: 128, counter: 16 };
 
 impl Format {
     const fn words(&self) -> usize {
@@ -261,10 +245,7 @@ mod tests {
     fn state_with_remains_in_its_buffer_is_continued() {
         let mut exported = unhex(GO_SHA256);
         exported[99] = 0xee; // the last byte of the block, after the 36 that count
-        assert!(
-            Hasher::import(Algorithm::Sha256, &exported).is_some(),
-            "only the first length mod 64 bytes are meaningful"
-        );
+        assert!(Hasher::import(Algorithm::Sha256, &exported).is_some(), "only the first length mod 64 bytes are meaningful");
     }
 
     #[test]
@@ -272,15 +253,9 @@ mod tests {
         for algorithm in BOTH {
             let good = Hasher::new(algorithm).export();
             for length in 0..good.len() {
-                assert!(
-                    Hasher::import(algorithm, &good[..length]).is_none(),
-                    "{algorithm}: {length} bytes are too few"
-                );
+                assert!(Hasher::import(algorithm, &good[..length]).is_none(), "{algorithm}: {length} bytes are too few");
             }
-            assert!(
-                Hasher::import(algorithm, &[good.clone(), vec![0]].concat()).is_none(),
-                "one byte too many"
-            );
+            assert!(Hasher::import(algorithm, &[good.clone(), vec![0]].concat()).is_none(), "one byte too many");
             let mut other = good.clone();
             other[3] = 0x02;
             assert!(Hasher::import(algorithm, &other).is_none(), "unknown magic");
@@ -288,9 +263,6 @@ mod tests {
             absurd[good.len() - 8..].fill(0xff);
             assert!(Hasher::import(algorithm, &absurd).is_none(), "a length that no stream has");
         }
-        assert!(
-            Hasher::import(Algorithm::Sha512, &unhex(GO_SHA256)).is_none(),
-            "another algorithm's state"
-        );
+        assert!(Hasher::import(Algorithm::Sha512, &unhex(GO_SHA256)).is_none(), "another algorithm's state");
     }
 }

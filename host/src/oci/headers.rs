@@ -78,10 +78,7 @@ const fn quotable(character: char) -> char {
 
 /// A header value from text that is printable ASCII by its making.
 pub(super) fn printable(text: String) -> HeaderValue {
-    debug_assert!(
-        text.bytes().all(|byte| matches!(byte, b' '..=b'~')),
-        "header value {text:?} is not printable"
-    );
+    debug_assert!(text.bytes().all(|byte| matches!(byte, b' '..=b'~')), "header value {text:?} is not printable");
     // Every caller passes printable ASCII, which is always a header value; should one ever not, an empty value is better than a dead
     // connection.
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))

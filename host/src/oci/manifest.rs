@@ -64,22 +64,13 @@ impl Manifest {
             manifests: Option<IgnoredAny>,
         }
         let probe: Probe = serde_json::from_slice(body)?;
-        sniffed(
-            probe.schema_version.as_ref(),
-            probe.media_type.as_deref(),
-            probe.manifests.is_some(),
-        )
+        sniffed(probe.schema_version.as_ref(), probe.media_type.as_deref(), probe.manifests.is_some())
     }
 
     /// Everything the manifest refers to and cannot be used without, in the order of the JSON: config, layers, children. The subject is not
     /// among it, since it may be pushed later.
     pub fn referenced(&self) -> impl Iterator<Item = Referenced<'_>> {
-        let blob = |field, descriptor| Referenced {
-            field,
-            descriptor,
-            kind: ReferenceKind::Blob,
-            may_be_absent: false,
-        };
+        let blob = |field, descriptor| Referenced { field, descriptor, kind: ReferenceKind::Blob, may_be_absent: false };
         let config = self.config.iter().map(move |descriptor| blob(Field::Config, descriptor));
         let layers = self.layers.iter().enumerate().map(move |(index, descriptor)| Referenced {
             may_be_absent: !descriptor.urls.is_empty() || is_nondistributable(&descriptor.media_type),
@@ -117,9 +108,7 @@ fn declared(content_type: &str) -> Result<ManifestType, ManifestError> {
     if is_schema1(content_type) {
         return Err(ManifestError::Schema1);
     }
-    ManifestType::from_media_type(content_type).ok_or_else(|| ManifestError::UnknownType {
-        media_type: clip(essence(content_type)),
-    })
+    ManifestType::from_media_type(content_type).ok_or_else(|| ManifestError::UnknownType { media_type: clip(essence(content_type)) })
 }
 
 /// The type that a body has for whoever only has the body; the rules are distribution's.
@@ -129,34 +118,20 @@ fn sniffed(schema_version: Option<&Number>, media_type: Option<&str>, has_manife
         return Err(ManifestError::Schema1);
     }
     if schema_version.and_then(Number::as_u64) != Some(2) {
-        return Err(ManifestError::SchemaVersion {
-            found: schema_version.map_or("missing".to_owned(), Number::to_string),
-        });
+        return Err(ManifestError::SchemaVersion { found: schema_version.map_or("missing".to_owned(), Number::to_string) });
     }
     if media_type.is_empty() {
-        return Ok(if has_manifests {
-            ManifestType::OciIndex
-        } else {
-            ManifestType::OciManifest
-        });
+        return Ok(if has_manifests { ManifestType::OciIndex } else { ManifestType::OciManifest });
     }
     // Compared exactly: distribution, which reads the same store, does so too.
     let known = ManifestType::ALL.into_iter().find(|known| media_type == known.as_str());
-    known.ok_or_else(|| ManifestError::UnknownType {
-        media_type: clip(media_type),
-    })
+    known.ok_or_else(|| ManifestError::UnknownType { media_type: clip(media_type) })
 }
 
 fn mismatch(declared: ManifestType, sniffed: ManifestType, stated: Option<&str>) -> ManifestError {
     match stated {
-        Some(stated) if !stated.is_empty() => ManifestError::TypeMismatch {
-            content_type: declared,
-            media_type: sniffed,
-        },
-        _ => ManifestError::TypeMissing {
-            content_type: declared,
-            assumed: sniffed,
-        },
+        Some(stated) if !stated.is_empty() => ManifestError::TypeMismatch { content_type: declared, media_type: sniffed },
+        _ => ManifestError::TypeMissing { content_type: declared, assumed: sniffed },
     }
 }
 
@@ -219,34 +194,19 @@ impl RawManifest {
 
 /// A list that is missing or null is empty: Go writes a list without entries as null.
 fn check_all(raw: Option<Vec<RawDescriptor>>, field: fn(usize) -> Field) -> Result<Vec<Descriptor>, ManifestError> {
-    raw.unwrap_or_default()
-        .into_iter()
-        .enumerate()
-        .map(|(index, raw)| raw.check(field(index)))
-        .collect()
+    raw.unwrap_or_default().into_iter().enumerate().map(|(index, raw)| raw.check(field(index))).collect()
 }
 
 impl RawDescriptor {
     fn check(self, field: Field) -> Result<Descriptor, ManifestError> {
-        let missing = |name: &str| ManifestError::Missing {
-            path: format!("{field}.{name}"),
-        };
+        let missing = |name: &str| ManifestError::Missing { path: format!("{field}.{name}") };
         let digest = self.digest.ok_or_else(|| missing("digest"))?;
         let size = self.size.ok_or_else(|| missing("size"))?;
         let in_bounds = size.as_u64().filter(|size| i64::try_from(*size).is_ok());
         Ok(Descriptor {
-            media_type: self
-                .media_type
-                .filter(|stated| !stated.is_empty())
-                .ok_or_else(|| missing("mediaType"))?,
-            digest: digest.parse().map_err(|fault| ManifestError::Digest {
-                path: format!("{field}.digest"),
-                fault,
-            })?,
-            size: in_bounds.ok_or_else(|| ManifestError::Size {
-                path: format!("{field}.size"),
-                found: clip(&size.to_string()),
-            })?,
+            media_type: self.media_type.filter(|stated| !stated.is_empty()).ok_or_else(|| missing("mediaType"))?,
+            digest: digest.parse().map_err(|fault| ManifestError::Digest { path: format!("{field}.digest"), fault })?,
+            size: in_bounds.ok_or_else(|| ManifestError::Size { path: format!("{field}.size"), found: clip(&size.to_string()) })?,
             artifact_type: self.artifact_type.filter(|own| !own.is_empty()),
             annotations: self.annotations.unwrap_or_default(),
             urls: self.urls.unwrap_or_default(),
@@ -352,11 +312,7 @@ impl From<serde_json::Error> for ManifestError {
         let text = error.to_string();
         // serde_json ends its sentence with the place, which ours begins with.
         let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
-        Self::Json {
-            line: error.line(),
-            column: error.column(),
-            reason: clip(reason),
-        }
+        Self::Json { line: error.line(), column: error.column(), reason: clip(reason) }
     }
 }
 

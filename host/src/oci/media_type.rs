@@ -90,9 +90,7 @@ pub fn essence(media_type: &str) -> &str {
 #[must_use]
 pub fn is_schema1(media_type: &str) -> bool {
     let essence = essence(media_type);
-    [DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED]
-        .iter()
-        .any(|old| essence.eq_ignore_ascii_case(old))
+    [DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED].iter().any(|old| essence.eq_ignore_ascii_case(old))
 }
 
 /// Whether a layer of this type may be missing from the registry because its licence forbids storing it there.
@@ -117,12 +115,7 @@ pub fn is_octets(content_type: Option<&str>) -> bool {
 pub fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     let mut said_anything = false;
     let mut decision = None;
-    for range in headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-    {
+    for range in headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
         if range.trim().is_empty() {
             continue;
         }
@@ -151,14 +144,10 @@ fn specificity(range: &str, media_type: &str) -> Option<u8> {
 
 /// Whether the range carries a weight of nothing: `q=0`, `q=0.0` and so on.
 fn is_refused(range: &str) -> bool {
-    range
-        .split(';')
-        .skip(1)
-        .filter_map(|parameter| parameter.split_once('='))
-        .any(|(name, weight)| {
-            let weight = weight.trim();
-            name.trim().eq_ignore_ascii_case("q") && weight.starts_with('0') && weight.bytes().all(|byte| matches!(byte, b'0' | b'.'))
-        })
+    range.split(';').skip(1).filter_map(|parameter| parameter.split_once('=')).any(|(name, weight)| {
+        let weight = weight.trim();
+        name.trim().eq_ignore_ascii_case("q") && weight.starts_with('0') && weight.bytes().all(|byte| matches!(byte, b'0' | b'.'))
+    })
 }
 
 #[cfg(test)]
@@ -173,20 +162,11 @@ mod tests {
 
     #[test]
     fn content_type_is_read_without_case_and_parameters() {
-        assert_eq!(
-            ManifestType::from_media_type("Application/vnd.OCI.image.index.v1+json ; charset=utf-8"),
-            Some(ManifestType::OciIndex)
-        );
+        assert_eq!(ManifestType::from_media_type("Application/vnd.OCI.image.index.v1+json ; charset=utf-8"), Some(ManifestType::OciIndex));
         for known in ManifestType::ALL {
             assert_eq!(ManifestType::from_media_type(known.as_str()), Some(known));
         }
-        for unknown in [
-            "",
-            ";",
-            "application/json",
-            DOCKER_SCHEMA1,
-            "application/vnd.oci.artifact.manifest.v1+json",
-        ] {
+        for unknown in ["", ";", "application/json", DOCKER_SCHEMA1, "application/vnd.oci.artifact.manifest.v1+json"] {
             assert_eq!(ManifestType::from_media_type(unknown), None);
         }
         assert!(is_schema1("application/vnd.docker.distribution.manifest.v1+prettyjws; a=b"));

@@ -90,14 +90,7 @@ impl UploadId {
         let bits = bits & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
         let hex = format!("{bits:032x}");
         // Hex digits and hyphens, 36 of them: an upload id.
-        Self(Arc::from(format!(
-            "{}-{}-{}-{}-{}",
-            &hex[..8],
-            &hex[8..12],
-            &hex[12..16],
-            &hex[16..20],
-            &hex[20..]
-        )))
+        Self(Arc::from(format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])))
     }
 }
 
@@ -192,32 +185,19 @@ fn check_name(name: &str) -> Result<(), NameError> {
             rule: place.rule(),
         })?;
     }
-    if place == Place::Word {
-        Ok(())
-    } else {
-        Err(NameError::Unfinished {
-            name: clip(name),
-            rule: place.rule(),
-        })
-    }
+    if place == Place::Word { Ok(()) } else { Err(NameError::Unfinished { name: clip(name), rule: place.rule() }) }
 }
 
 fn check_upload_id(id: &str) -> Result<(), UploadIdError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=');
     let usable = !id.is_empty() && id.len() <= UPLOAD_ID_MAX_BYTES && id.bytes().all(allowed);
     // The id names a folder, so the two names that mean another folder are no ids.
-    if usable && id != "." && id != ".." {
-        Ok(())
-    } else {
-        Err(UploadIdError { id: clip(id) })
-    }
+    if usable && id != "." && id != ".." { Ok(()) } else { Err(UploadIdError { id: clip(id) }) }
 }
 
 /// The character that begins at `position`, which the matchers reach only over ASCII and which is therefore a boundary.
 pub(super) fn character_at(text: &str, position: usize) -> char {
-    text.get(position..)
-        .and_then(|rest| rest.chars().next())
-        .unwrap_or(char::REPLACEMENT_CHARACTER)
+    text.get(position..).and_then(|rest| rest.chars().next()).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 #[cfg(test)]
@@ -231,20 +211,9 @@ mod tests {
     #[test]
     fn name_within_the_grammar_is_accepted() {
         let longest = "a".repeat(NAME_MAX_BYTES);
-        for name in [
-            "a",
-            "0",
-            "a-b",
-            "a---b",
-            "a.b",
-            "a_b",
-            "a__b",
-            "a/b/c",
-            "library/debian",
-            "a0.b-c__d/e",
-            "a/blobs/uploads",
-            longest.as_str(),
-        ] {
+        for name in
+            ["a", "0", "a-b", "a---b", "a.b", "a_b", "a__b", "a/b/c", "library/debian", "a0.b-c__d/e", "a/blobs/uploads", longest.as_str()]
+        {
             assert_eq!(name.parse::<RepositoryName>().map(|name| name.to_string()).as_deref(), Ok(name));
         }
     }
@@ -267,18 +236,12 @@ mod tests {
             name_fault("library/Debian"),
             r#"repository name "library/Debian" has 'D' at byte 8, where a part must begin with a-z or 0-9"#
         );
-        assert_eq!(
-            name_fault("a..b"),
-            r#"repository name "a..b" has '.' at byte 2, where a-z or 0-9 must follow the separator"#
-        );
+        assert_eq!(name_fault("a..b"), r#"repository name "a..b" has '.' at byte 2, where a-z or 0-9 must follow the separator"#);
         assert_eq!(
             name_fault("aé"),
             r#"repository name "aé" has 'é' at byte 1, where only a-z, 0-9, a separator (. _ __ or hyphens) or / may follow"#
         );
-        assert_eq!(
-            name_fault("a-"),
-            r#"repository name "a-" ends where another - or a-z or 0-9 must follow"#
-        );
+        assert_eq!(name_fault("a-"), r#"repository name "a-" ends where another - or a-z or 0-9 must follow"#);
     }
 
     #[test]

@@ -97,13 +97,7 @@ mod tests {
 
     #[test]
     fn page_size_is_clamped_and_may_be_zero() {
-        for (query, limit) in [
-            ("n=0", 0),
-            ("n=007", 7),
-            ("n=1000", 1000),
-            ("n=1001", 1000),
-            ("n=99999999999999999999999", 1000),
-        ] {
+        for (query, limit) in [("n=0", 0), ("n=007", 7), ("n=1000", 1000), ("n=1001", 1000), ("n=99999999999999999999999", 1000)] {
             assert_eq!(tags(query).map(|page| page.limit), Ok(limit), "{query}");
         }
     }
@@ -112,38 +106,22 @@ mod tests {
     fn page_size_that_is_no_count_is_refused() {
         for query in ["n=-1", "n=1.5", "n=ten", "n=+1", "n=%20", "n=0x10", "n=%D9%A1"] {
             let error = ProtocolError::from(tags(query).expect_err(query));
-            assert_eq!(
-                (error.code, error.status().as_u16()),
-                (ErrorCode::PaginationNumberInvalid, 400),
-                "{query}"
-            );
+            assert_eq!((error.code, error.status().as_u16()), (ErrorCode::PaginationNumberInvalid, 400), "{query}");
         }
     }
 
     #[test]
     fn page_begins_after_an_entry_of_the_list() {
-        assert_eq!(
-            tags("last=v1").map(|page| page.after.map(|tag| tag.to_string())),
-            Ok(Some("v1".to_owned()))
-        );
-        assert_eq!(
-            ProtocolError::from(tags("last=a/b").expect_err("no tag")).code,
-            ErrorCode::TagInvalid
-        );
+        assert_eq!(tags("last=v1").map(|page| page.after.map(|tag| tag.to_string())), Ok(Some("v1".to_owned())));
+        assert_eq!(ProtocolError::from(tags("last=a/b").expect_err("no tag")).code, ErrorCode::TagInvalid);
         let catalog = Page::<RepositoryName>::parse(&Query::parse(Some("last=a%2Fb")).expect("a query"), 100, 1000);
-        assert_eq!(
-            catalog.map(|page| page.after.map(|name| name.to_string())),
-            Ok(Some("a/b".to_owned()))
-        );
+        assert_eq!(catalog.map(|page| page.after.map(|name| name.to_string())), Ok(Some("a/b".to_owned())));
     }
 
     #[test]
     fn link_is_relative_and_escaped() {
         let page: Page<RepositoryName> = Page { limit: 2, after: None };
-        assert_eq!(
-            page.next_link(&Route::Catalog, "a/b", None),
-            "</v2/_catalog?n=2&last=a%2Fb>; rel=\"next\""
-        );
+        assert_eq!(page.next_link(&Route::Catalog, "a/b", None), "</v2/_catalog?n=2&last=a%2Fb>; rel=\"next\"");
         let name: RepositoryName = "a/b".parse().expect("a name");
         assert_eq!(
             page.next_link(&Route::Tags { name }, "v1", Some("x/y+z\"")),

@@ -29,16 +29,12 @@ pub(super) fn decode(text: &str, forbidden: Option<u8>) -> Result<Cow<'_, str>, 
             position += 1;
             continue;
         }
-        let byte = escape(bytes, position)
-            .filter(|byte| Some(*byte) != forbidden)
-            .ok_or(BadEscape { position })?;
+        let byte = escape(bytes, position).filter(|byte| Some(*byte) != forbidden).ok_or(BadEscape { position })?;
         decoded.push(byte);
         position += 3;
     }
     // The position is that of the first escape: where in the result the bytes go wrong says nothing about the original.
-    String::from_utf8(decoded)
-        .map(Cow::Owned)
-        .map_err(|_| BadEscape { position: first })
+    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| BadEscape { position: first })
 }
 
 fn escape(bytes: &[u8], position: usize) -> Option<u8> {
@@ -80,26 +76,13 @@ mod tests {
 
     #[test]
     fn decode_reads_each_escape_once() {
-        assert_eq!(
-            decode("sha256%3aab%2525", None).as_deref(),
-            Ok("sha256:ab%25"),
-            "never twice: %252F must not become a slash"
-        );
+        assert_eq!(decode("sha256%3aab%2525", None).as_deref(), Ok("sha256:ab%25"), "never twice: %252F must not become a slash");
         assert_eq!(decode("%C3%A9", None).as_deref(), Ok("é"));
     }
 
     #[test]
     fn decode_refuses_what_is_no_escape() {
-        for (text, position) in [
-            ("%", 0),
-            ("ab%2", 2),
-            ("%zz", 0),
-            ("%+1", 0),
-            ("a%ff", 1),
-            ("é%2x", 2),
-            ("%é", 0),
-            ("%-1", 0),
-        ] {
+        for (text, position) in [("%", 0), ("ab%2", 2), ("%zz", 0), ("%+1", 0), ("a%ff", 1), ("é%2x", 2), ("%é", 0), ("%-1", 0)] {
             assert_eq!(decode(text, None), Err(BadEscape { position }), "{text:?}");
         }
         assert_eq!(decode("a%2Fb", Some(b'/')), Err(BadEscape { position: 1 }));
@@ -109,10 +92,7 @@ mod tests {
     fn encode_survives_decoding() {
         for text in ["", "a/b c", "application/vnd.x+json;q=1", "é€😀", "%2F", "a&b=c#d"] {
             let encoded = Encoded(text).to_string();
-            assert!(
-                encoded.bytes().all(|byte| byte == b'%' || is_unreserved(char::from(byte))),
-                "{encoded:?}"
-            );
+            assert!(encoded.bytes().all(|byte| byte == b'%' || is_unreserved(char::from(byte))), "{encoded:?}");
             assert_eq!(decode(&encoded, None).as_deref(), Ok(text));
         }
     }

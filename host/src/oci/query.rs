@@ -83,10 +83,7 @@ impl<'a> Query<'a> {
     /// [`QueryError::Digest`] for an algorithm that is not supported.
     pub fn digest_algorithm(&self) -> Result<Algorithm, QueryError> {
         let named = self.digest_algorithm.as_deref().map_or(Ok(Algorithm::Sha256), str::parse);
-        named.map_err(|fault| QueryError::Digest {
-            parameter: "digest-algorithm",
-            fault,
-        })
+        named.map_err(|fault| QueryError::Digest { parameter: "digest-algorithm", fault })
     }
 
     /// `mount`: the blob to take over from another repository.
@@ -104,11 +101,7 @@ impl<'a> Query<'a> {
     /// # Errors
     /// [`QueryError::Name`].
     pub fn from(&self) -> Result<Option<RepositoryName>, QueryError> {
-        self.from
-            .as_deref()
-            .map(str::parse)
-            .transpose()
-            .map_err(|fault| QueryError::Name { fault })
+        self.from.as_deref().map(str::parse).transpose().map_err(|fault| QueryError::Name { fault })
     }
 
     /// `tag`, repeated: the tags to set along with a push by digest, each once, in the order given.
@@ -119,10 +112,7 @@ impl<'a> Query<'a> {
     /// [`QueryError::TooManyTags`] above `max`; [`QueryError::Tag`].
     pub fn tags(&self, max: usize) -> Result<Vec<Tag>, QueryError> {
         if self.tags.len() > max {
-            return Err(QueryError::TooManyTags {
-                count: self.tags.len(),
-                max,
-            });
+            return Err(QueryError::TooManyTags { count: self.tags.len(), max });
         }
         let mut tags: Vec<Tag> = Vec::with_capacity(self.tags.len());
         for text in &self.tags {
@@ -136,18 +126,11 @@ impl<'a> Query<'a> {
 }
 
 fn unescape<'a>(parameter: &'static str, code: ErrorCode, value: &'a str) -> Result<Cow<'a, str>, QueryError> {
-    decode(value, None).map_err(|fault| QueryError::Escape {
-        parameter,
-        code,
-        position: fault.position,
-    })
+    decode(value, None).map_err(|fault| QueryError::Escape { parameter, code, position: fault.position })
 }
 
 fn parse_digest(parameter: &'static str, value: Option<&str>) -> Result<Option<Digest>, QueryError> {
-    value
-        .map(str::parse)
-        .transpose()
-        .map_err(|fault| QueryError::Digest { parameter, fault })
+    value.map(str::parse).transpose().map_err(|fault| QueryError::Digest { parameter, fault })
 }
 
 /// What is wrong with a parameter.
@@ -225,18 +208,7 @@ mod tests {
     #[test]
     fn query_of_strangers_and_rubbish_is_ignored() {
         assert_eq!(Query::parse(None), Ok(Query::default()));
-        for query in [
-            "",
-            "&",
-            "&&=&=x",
-            "N=1",
-            "ns=docker.io",
-            "service=%zz",
-            "%zz=1",
-            "n",
-            "n=",
-            "digest=&mount=",
-        ] {
+        for query in ["", "&", "&&=&=x", "N=1", "ns=docker.io", "service=%zz", "%zz=1", "n", "n=", "digest=&mount="] {
             assert_eq!(Query::parse(Some(query)), Ok(Query::default()), "{query:?}");
         }
     }
@@ -249,24 +221,14 @@ mod tests {
 
     #[test]
     fn query_fault_carries_the_code_of_its_parameter() {
-        for (query, code) in [
-            ("digest=%", ErrorCode::DigestInvalid),
-            ("tag=%ff", ErrorCode::TagInvalid),
-            ("n=%2", ErrorCode::PaginationNumberInvalid),
-        ] {
-            let Err(QueryError::Escape { code: got, .. }) = Query::parse(Some(query)) else {
-                panic!("{query:?} must be refused")
-            };
+        for (query, code) in
+            [("digest=%", ErrorCode::DigestInvalid), ("tag=%ff", ErrorCode::TagInvalid), ("n=%2", ErrorCode::PaginationNumberInvalid)]
+        {
+            let Err(QueryError::Escape { code: got, .. }) = Query::parse(Some(query)) else { panic!("{query:?} must be refused") };
             assert_eq!(got, code);
         }
-        assert!(matches!(
-            parse("digest=sha256:x").digest(),
-            Err(QueryError::Digest { parameter: "digest", .. })
-        ));
-        assert!(matches!(
-            parse("mount=sha384:ab").mount(),
-            Err(QueryError::Digest { parameter: "mount", .. })
-        ));
+        assert!(matches!(parse("digest=sha256:x").digest(), Err(QueryError::Digest { parameter: "digest", .. })));
+        assert!(matches!(parse("mount=sha384:ab").mount(), Err(QueryError::Digest { parameter: "mount", .. })));
         assert!(matches!(parse("from=..").from(), Err(QueryError::Name { .. })));
     }
 
@@ -282,9 +244,6 @@ mod tests {
         let tags = parse("tag=b&tag=a&tag=b").tags(10).expect("tags");
         assert_eq!(tags.iter().map(Tag::as_str).collect::<Vec<_>>(), ["b", "a"]);
         assert_eq!(parse("tag=a&tag=b").tags(1), Err(QueryError::TooManyTags { count: 2, max: 1 }));
-        assert!(
-            matches!(parse("tag=").tags(10), Err(QueryError::Tag { .. })),
-            "an empty tag was meant to be one"
-        );
+        assert!(matches!(parse("tag=").tags(10), Err(QueryError::Tag { .. })), "an empty tag was meant to be one");
     }
 }

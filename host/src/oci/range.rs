@@ -52,25 +52,11 @@ impl ByteRange {
         let (first, last) = spec.trim().split_once('-')?;
         if first.is_empty() {
             let length = saturating(last)?.min(size);
-            return Some(if length == 0 {
-                Self::Unsatisfiable
-            } else {
-                Self::Part {
-                    first: size - length,
-                    last: size - 1,
-                }
-            });
+            return Some(if length == 0 { Self::Unsatisfiable } else { Self::Part { first: size - length, last: size - 1 } });
         }
         let first = saturating(first)?;
         let last = if last.is_empty() { u64::MAX } else { saturating(last)? };
-        Some(if first > last || first >= size {
-            Self::Unsatisfiable
-        } else {
-            Self::Part {
-                first,
-                last: last.min(size - 1),
-            }
-        })
+        Some(if first > last || first >= size { Self::Unsatisfiable } else { Self::Part { first, last: last.min(size - 1) } })
     }
 }
 
@@ -114,9 +100,7 @@ impl ChunkRange {
         let Some(value) = headers.get(CONTENT_RANGE) else {
             return Ok(None);
         };
-        let malformed = || ChunkError::Malformed {
-            given: clip(&String::from_utf8_lossy(value.as_bytes())),
-        };
+        let malformed = || ChunkError::Malformed { given: clip(&String::from_utf8_lossy(value.as_bytes())) };
         let (first, last) = value.to_str().ok().and_then(chunk_spec).ok_or_else(malformed)?;
         if first > last {
             return Err(ChunkError::Backwards { first, last });
@@ -141,10 +125,7 @@ impl ChunkRange {
             return Err(ChunkError::OutOfOrder { offset, first: self.first });
         }
         match content_length {
-            Some(got) if got != self.length() => Err(ChunkError::Length {
-                promised: self.length(),
-                got,
-            }),
+            Some(got) if got != self.length() => Err(ChunkError::Length { promised: self.length(), got }),
             _ => Ok(()),
         }
     }
@@ -259,29 +240,14 @@ mod tests {
         for nothing in ["bytes=10-", "bytes=-0", &format!("bytes={HUGE}-"), "bytes=10-10"] {
             assert_eq!(resolve(nothing, 10), ByteRange::Unsatisfiable, "{nothing:?}");
         }
-        assert_eq!(
-            resolve("bytes=0-", u64::MAX),
-            ByteRange::Part {
-                first: 0,
-                last: u64::MAX - 1
-            }
-        );
+        assert_eq!(resolve("bytes=0-", u64::MAX), ByteRange::Part { first: 0, last: u64::MAX - 1 });
     }
 
     #[test]
     fn range_that_is_not_one_part_is_ignored() {
-        for ignored in [
-            "bytes=0-1,3-4",
-            "bytes=",
-            "bytes=-",
-            "bytes=a-b",
-            "bytes=1",
-            "items=0-1",
-            "0-1",
-            "bytes=+1-2",
-            "bytes=0--1",
-            "bytes=1-2-3",
-        ] {
+        for ignored in
+            ["bytes=0-1,3-4", "bytes=", "bytes=-", "bytes=a-b", "bytes=1", "items=0-1", "0-1", "bytes=+1-2", "bytes=0--1", "bytes=1-2-3"]
+        {
             assert_eq!(resolve(ignored, 10), ByteRange::Whole, "{ignored:?}");
         }
         assert_eq!(resolve("bytes=0-5", 0), ByteRange::Whole, "an empty blob is served whole");
@@ -314,9 +280,7 @@ mod tests {
     #[test]
     fn chunk_is_read_in_both_forms() {
         for (value, first, length) in [("0-99", 0, 100), ("bytes 0-99/*", 0, 100), ("bytes 5-5/100", 5, 1), ("0-0", 0, 1)] {
-            let chunk = ChunkRange::requested(&headers(CONTENT_RANGE, value))
-                .expect("a chunk")
-                .expect("a header");
+            let chunk = ChunkRange::requested(&headers(CONTENT_RANGE, value)).expect("a chunk").expect("a header");
             assert_eq!((chunk.first, chunk.length()), (first, length), "{value:?}");
         }
         assert_eq!(ChunkRange::requested(&HeaderMap::new()), Ok(None));
@@ -342,10 +306,7 @@ mod tests {
             let fault = ChunkRange::requested(&headers(CONTENT_RANGE, value));
             assert!(matches!(fault, Err(ChunkError::Malformed { .. })), "{value:?}");
         }
-        assert_eq!(
-            ChunkRange::requested(&headers(CONTENT_RANGE, "9-5")),
-            Err(ChunkError::Backwards { first: 9, last: 5 })
-        );
+        assert_eq!(ChunkRange::requested(&headers(CONTENT_RANGE, "9-5")), Err(ChunkError::Backwards { first: 9, last: 5 }));
     }
 
     #[test]

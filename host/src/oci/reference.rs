@@ -113,11 +113,7 @@ fn check_tag(tag: &str) -> Result<(), TagError> {
     let allowed = |position, byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || position > 0 && matches!(byte, b'.' | b'-');
     match tag.bytes().enumerate().find(|&(position, byte)| !allowed(position, byte)) {
         None => Ok(()),
-        Some((position, _)) => Err(TagError::Character {
-            tag: clip(tag),
-            character: character_at(tag, position),
-            position,
-        }),
+        Some((position, _)) => Err(TagError::Character { tag: clip(tag), character: character_at(tag, position), position }),
     }
 }
 
@@ -142,10 +138,7 @@ mod tests {
     fn reference_with_a_colon_is_a_digest() {
         let digest = Digest::of(Algorithm::Sha256, b"");
         assert_eq!(digest.to_string().parse(), Ok(Reference::Digest(digest)));
-        assert!(matches!(
-            "sha256:baddigeststring".parse::<Reference>(),
-            Err(ReferenceError::Digest(DigestError::Length { .. }))
-        ));
+        assert!(matches!("sha256:baddigeststring".parse::<Reference>(), Err(ReferenceError::Digest(DigestError::Length { .. }))));
         assert!(matches!("sha256".parse::<Reference>(), Ok(Reference::Tag(_))));
     }
 

@@ -79,38 +79,21 @@ impl Route {
         };
         let (before, last) = rest.rsplit_once('/').ok_or_else(not_found)?;
         if let Some(name) = name_before(before, "manifests") {
-            return Ok(Self::Manifest {
-                name: name.parse()?,
-                reference: last.parse()?,
-            });
+            return Ok(Self::Manifest { name: name.parse()?, reference: last.parse()? });
         }
         if let Some(name) = name_before(before, "blobs") {
             let name = name.parse()?;
-            return Ok(if last == "uploads" {
-                Self::Uploads { name }
-            } else {
-                Self::Blob {
-                    name,
-                    digest: last.parse()?,
-                }
-            });
+            return Ok(if last == "uploads" { Self::Uploads { name } } else { Self::Blob { name, digest: last.parse()? } });
         }
         if let Some(name) = name_before(before, "blobs/uploads") {
             let name = name.parse()?;
-            return Ok(if last.is_empty() {
-                Self::Uploads { name }
-            } else {
-                Self::Upload { name, id: last.parse()? }
-            });
+            return Ok(if last.is_empty() { Self::Uploads { name } } else { Self::Upload { name, id: last.parse()? } });
         }
         if let Some(name) = name_before(before, "tags").filter(|_| last == "list") {
             return Ok(Self::Tags { name: name.parse()? });
         }
         if let Some(name) = name_before(before, "referrers") {
-            return Ok(Self::Referrers {
-                name: name.parse()?,
-                digest: last.parse()?,
-            });
+            return Ok(Self::Referrers { name: name.parse()?, digest: last.parse()? });
         }
         Err(not_found())
     }
@@ -149,10 +132,7 @@ impl Route {
         if self.allow().split(", ").any(|allowed| allowed == method.as_str()) {
             return Ok(());
         }
-        Err(MethodError {
-            method: clip(method.as_str()),
-            allow: self.allow(),
-        })
+        Err(MethodError { method: clip(method.as_str()), allow: self.allow() })
     }
 
     /// The value of a `Location` header that leads to this resource: a path, right behind any proxy.

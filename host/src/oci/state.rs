@@ -41,17 +41,10 @@ impl SigningKeys {
         let mut prepared = keys.into_iter().enumerate().map(|(index, key)| {
             let key = key.as_ref();
             let fault = KeyError::Empty { position: index + 1 };
-            if key.is_empty() {
-                Err(fault)
-            } else {
-                Hmac::new_from_slice(key).map_err(|_| fault)
-            }
+            if key.is_empty() { Err(fault) } else { Hmac::new_from_slice(key).map_err(|_| fault) }
         });
         let first = prepared.next().ok_or(KeyError::None)??;
-        Ok(Self {
-            first,
-            others: prepared.collect::<Result<_, _>>()?,
-        })
+        Ok(Self { first, others: prepared.collect::<Result<_, _>>()? })
     }
 
     fn sign(&self, message: &[u8]) -> [u8; SIGNATURE_BYTES] {
@@ -130,11 +123,7 @@ impl UploadState {
             offset: self.offset,
             started_at: format!("{:.0}", self.started_at),
             token: URL_SAFE.encode(&self.token),
-            hashes: self
-                .hashes
-                .iter()
-                .map(|(algorithm, state)| (algorithm.to_string(), URL_SAFE.encode(state)))
-                .collect(),
+            hashes: self.hashes.iter().map(|(algorithm, state)| (algorithm.to_string(), URL_SAFE.encode(state))).collect(),
         };
         // Texts and a number always serialize; an empty message could be opened by nobody.
         let json = serde_json::to_vec(&sealed).unwrap_or_default();
@@ -148,10 +137,7 @@ impl UploadState {
     /// Source: distribution specification, "Pushing a blob in chunks".
     #[must_use]
     pub fn location(&self, keys: &SigningKeys) -> HeaderValue {
-        let route = Route::Upload {
-            name: self.name.clone(),
-            id: self.id.clone(),
-        };
+        let route = Route::Upload { name: self.name.clone(), id: self.id.clone() };
         printable(format!("{route}?_state={}", self.seal(keys)))
     }
 
@@ -170,10 +156,7 @@ impl UploadState {
         }
         let sealed: Sealed = serde_json::from_slice(json).map_err(|_| StateError::Malformed)?;
         if sealed.name != name.as_str() || sealed.id != id.as_str() {
-            return Err(StateError::OtherUpload {
-                name: sealed.name,
-                id: sealed.id,
-            });
+            return Err(StateError::OtherUpload { name: sealed.name, id: sealed.id });
         }
         Ok(Self {
             name: name.clone(),
@@ -192,9 +175,7 @@ fn decode(text: &str) -> Result<Vec<u8>, StateError> {
 
 /// Skips algorithms that this version does not know: the hash is then made again from the stored bytes.
 fn decode_hashes(hashes: &BTreeMap<String, String>) -> Result<BTreeMap<Algorithm, Vec<u8>>, StateError> {
-    let known = hashes
-        .iter()
-        .filter_map(|(algorithm, state)| Some((algorithm.parse().ok()?, state)));
+    let known = hashes.iter().filter_map(|(algorithm, state)| Some((algorithm.parse().ok()?, state)));
     known.map(|(algorithm, state)| Ok((algorithm, decode(state)?))).collect()
 }
 
@@ -255,26 +236,16 @@ mod tests {
     fn state_survives_its_url() {
         let keys = keys(&["secret"]);
         assert_eq!(open(&state().seal(&keys), &keys), Ok(state()));
-        assert_eq!(
-            open(state().seal(&keys).trim_end_matches('='), &keys),
-            Ok(state()),
-            "some clients drop the padding"
-        );
+        assert_eq!(open(state().seal(&keys).trim_end_matches('='), &keys), Ok(state()), "some clients drop the padding");
         let location = state().location(&keys);
         let location = location.to_str().expect("ascii");
-        assert!(
-            location.starts_with("/v2/library/debian/blobs/uploads/07070707-0707-4707-8707-070707070707?_state="),
-            "{location}"
-        );
+        assert!(location.starts_with("/v2/library/debian/blobs/uploads/07070707-0707-4707-8707-070707070707?_state="), "{location}");
     }
 
     #[test]
     fn state_is_sealed_to_the_second() {
         let keys = keys(&["secret"]);
-        let precise = UploadState {
-            started_at: "2026-01-02T03:04:05.999Z".parse().expect("a time"),
-            ..state()
-        };
+        let precise = UploadState { started_at: "2026-01-02T03:04:05.999Z".parse().expect("a time"), ..state() };
         assert_eq!(open(&precise.seal(&keys), &keys), Ok(state()));
     }
 
@@ -302,15 +273,9 @@ mod tests {
         let keys = keys(&["secret"]);
         let other: RepositoryName = "library/other".parse().expect("a name");
         let sealed = state().seal(&keys);
-        assert!(matches!(
-            UploadState::open(&sealed, &keys, &other, &state().id),
-            Err(StateError::OtherUpload { .. })
-        ));
+        assert!(matches!(UploadState::open(&sealed, &keys, &other, &state().id), Err(StateError::OtherUpload { .. })));
         let id = UploadId::from_random([8; 16]);
-        assert!(matches!(
-            UploadState::open(&sealed, &keys, &state().name, &id),
-            Err(StateError::OtherUpload { .. })
-        ));
+        assert!(matches!(UploadState::open(&sealed, &keys, &state().name, &id), Err(StateError::OtherUpload { .. })));
     }
 
     #[test]
@@ -337,12 +302,7 @@ mod tests {
         // Printed by a Go program that does what distribution documents, for offset 12 and the name, id and time below.
         let sealed = "2ixVNksjFRWKyf08_eEDRM6nczt8mOB-cvORll1IQDF7Ik5hbWUiOiJsaWJyYXJ5L2RlYmlhbiIsIlVVSUQiOiIwNzA3MDcwNy0wNzA3LTQ3MD\
             ctODcwNy0wNzA3MDcwNzA3MDciLCJPZmZzZXQiOjEyLCJTdGFydGVkQXQiOiIyMDI2LTAxLTAyVDAzOjA0OjA1WiJ9";
-        let want = UploadState {
-            offset: 12,
-            token: vec![],
-            hashes: BTreeMap::new(),
-            ..state()
-        };
+        let want = UploadState { offset: 12, token: vec![], hashes: BTreeMap::new(), ..state() };
         assert_eq!(open(sealed, &keys), Ok(want));
         let json = r#"{"Name":"library/debian","UUID":"07070707-0707-4707-8707-070707070707","Offset":12,"StartedAt":"TIME"}"#;
         let json = json.replace("TIME", "2026-01-02T05:04:05.123456789+02:00");
@@ -353,15 +313,8 @@ mod tests {
     #[test]
     fn state_with_the_longest_token_still_opens() {
         let keys = keys(&["secret"]);
-        let full = UploadState {
-            name: "a".repeat(255).parse().expect("a name"),
-            token: vec![7; TOKEN_MAX_BYTES],
-            ..state()
-        };
-        assert_eq!(
-            UploadState::open(&full.seal(&keys), &keys, &full.name, &full.id).as_ref(),
-            Ok(&full)
-        );
+        let full = UploadState { name: "a".repeat(255).parse().expect("a name"), token: vec![7; TOKEN_MAX_BYTES], ..state() };
+        assert_eq!(UploadState::open(&full.seal(&keys), &keys, &full.name, &full.id).as_ref(), Ok(&full));
     }
 
     #[test]

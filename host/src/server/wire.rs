@@ -128,9 +128,8 @@ impl Wire {
         loop {
             ready!(self.stream.poll_write_ready(context))?;
             let mut offset = region.offset;
-            let sent = self.stream.try_io(Interest::WRITABLE, || {
-                Ok(rustix::fs::sendfile(&self.stream, &region.file, Some(&mut offset), count)?)
-            });
+            let sent =
+                self.stream.try_io(Interest::WRITABLE, || Ok(rustix::fs::sendfile(&self.stream, &region.file, Some(&mut offset), count)?));
             match sent {
                 Ok(0) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a stored file is shorter than it was"))),
                 Ok(sent) => {
@@ -158,9 +157,9 @@ impl Wire {
         let flags = if more { SendFlags::MORE | SendFlags::NOSIGNAL } else { SendFlags::NOSIGNAL };
         loop {
             ready!(self.stream.poll_write_ready(context))?;
-            let sent = self.stream.try_io(Interest::WRITABLE, || {
-                Ok(rustix::net::sendmsg(&self.stream, slices, &mut SendAncillaryBuffer::default(), flags)?)
-            });
+            let sent = self
+                .stream
+                .try_io(Interest::WRITABLE, || Ok(rustix::net::sendmsg(&self.stream, slices, &mut SendAncillaryBuffer::default(), flags)?));
             match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return Poll::Ready(other),

@@ -36,7 +36,12 @@ impl Repository {
     ///
     /// # Errors
     /// Only the driver's: a subject that does not exist has no referrers.
-    pub async fn referrers(&self, subject: &Digest, page: &Page<Digest>, artifact_type: Option<&str>) -> Result<(Vec<Descriptor>, bool), StoreError> {
+    pub async fn referrers(
+        &self,
+        subject: &Digest,
+        page: &Page<Digest>,
+        artifact_type: Option<&str>,
+    ) -> Result<(Vec<Descriptor>, bool), StoreError> {
         let after = page.after.as_ref();
         let fallback = self.fallback(subject).await?;
         let mut waiting: BTreeMap<Digest, Descriptor> =
@@ -70,7 +75,8 @@ impl Repository {
         let listed = found(self.driver().list(&self.call(), request).await).map_err(StoreError::driver("list referrers"))?;
         let Some(listed) = listed else { return Ok((Vec::new(), None)) };
         let next = listed.entries.last().filter(|_| listed.more).map(Entry::text);
-        let keys: Vec<KeyBuf> = listed.entries.into_iter().filter_map(|entry| if let Entry::Object(key, _) = entry { Some(key) } else { None }).collect();
+        let keys: Vec<KeyBuf> =
+            listed.entries.into_iter().filter_map(|entry| if let Entry::Object(key, _) = entry { Some(key) } else { None }).collect();
         let mut descriptors = Vec::with_capacity(keys.len());
         for some in keys.chunks(AT_ONCE) {
             let read = try_join_all(some.iter().map(|key| self.entry(key))).await?;
@@ -97,4 +103,3 @@ impl Repository {
         }
     }
 }
-

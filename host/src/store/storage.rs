@@ -88,10 +88,10 @@ impl Storage {
         if cancelled.ids.insert(id.clone()) {
             cancelled.order.push_back(id.clone());
         }
-        if cancelled.order.len() > CANCELLED_MAX {
-            if let Some(oldest) = cancelled.order.pop_front() {
-                cancelled.ids.remove(&oldest);
-            }
+        if cancelled.order.len() > CANCELLED_MAX
+            && let Some(oldest) = cancelled.order.pop_front()
+        {
+            cancelled.ids.remove(&oldest);
         }
     }
 
@@ -114,7 +114,8 @@ async fn stored_key(driver: &DriverHandle) -> Result<SigningKeys, DriverError> {
 async fn make_key(driver: &DriverHandle, call: &Call) -> Result<Bytes, DriverError> {
     let key = layout::signing_key();
     let mut random = [0; 32];
-    getrandom::fill(&mut random).map_err(|error| DriverError::new(ErrorClass::Internal, format!("the system gives no random bytes: {error}")))?;
+    getrandom::fill(&mut random)
+        .map_err(|error| DriverError::new(ErrorClass::Internal, format!("the system gives no random bytes: {error}")))?;
     let condition = match driver.capabilities().has(longshore_loader::api::Capability::PutIfAbsent) {
         true => Condition::IfAbsent,
         // Two hosts that start at once may both write; the last one wins, and the other reads it below.
@@ -126,10 +127,13 @@ async fn make_key(driver: &DriverHandle, call: &Call) -> Result<Bytes, DriverErr
     }
 }
 
+/// From a repository's name to the index of its storage.
+type Route = dyn Fn(&str) -> Option<usize> + Send + Sync;
+
 /// All storages, and the rule that sends a repository to one of them.
 pub struct Store {
     storages: Vec<Arc<Storage>>,
-    route: Box<dyn Fn(&str) -> Option<usize> + Send + Sync>,
+    route: Box<Route>,
 }
 
 impl Store {

@@ -91,7 +91,13 @@ impl Repository {
     ///
     /// # Errors
     /// [`StoreError::DigestMismatch`], after which the session is over too; else as [`append`](Self::append).
-    pub async fn finish(&self, state: UploadState, body: Incoming, range: Option<ChunkRange>, want: Digest) -> Result<Finished, StoreError> {
+    pub async fn finish(
+        &self,
+        state: UploadState,
+        body: Incoming,
+        range: Option<ChunkRange>,
+        want: Digest,
+    ) -> Result<Finished, StoreError> {
         self.check_session(&state)?;
         let received = self.receive(&state, body, range, want).await;
         if let Err(Broken { why, came: Some((upload, hashes)) }) = received {

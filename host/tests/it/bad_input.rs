@@ -26,14 +26,10 @@ fn bad_path_that_leads_elsewhere_is_refused() {
         for resource in ["manifests/v1", "tags/list", &blob, &upload, &format!("referrers/{digest}")] {
             let method = if resource == upload { "POST" } else { "GET" };
             let request = Request::new(method, format!("/v2/{name}/{resource}"));
-            registry
-                .send(&request)
-                .is_error(400, "NAME_INVALID", &format!("{method} {name:?} {resource}"));
+            registry.send(&request).expect_error(400, "NAME_INVALID", &format!("{method} {name:?} {resource}"));
         }
         let target = format!("/v2/{name}/manifests/v1");
-        registry
-            .send(&Request::new("PUT", &target).header("content-type", OCI_MANIFEST).body("{}"))
-            .is(400, "nor can it be written");
+        registry.send(&Request::new("PUT", &target).header("content-type", OCI_MANIFEST).body("{}")).is(400, "nor can it be written");
         registry.delete(target).is(400, "nor deleted");
     }
     assert_eq!(registry.files(), before, "no file was made, changed its place or went");
@@ -62,11 +58,8 @@ fn bad_path_outside_of_the_protocol_is_not_found() {
         "/v2/a/manifest/v1",
     ] {
         let answer = registry.get(target);
-        assert!(
-            !answer.text().contains("secret\n") && answer.text() != "secret",
-            "no file outside is served"
-        );
-        answer.is_error(404, "UNSUPPORTED", target);
+        assert!(!answer.text().contains("secret\n") && answer.text() != "secret", "no file outside is served");
+        answer.expect_error(404, "UNSUPPORTED", target);
     }
 }
 
@@ -76,14 +69,12 @@ fn bad_tag_is_refused() {
     let long = "v".repeat(129);
     for tag in ["..", ".", ".v1", "-v1", "v%2B1", "v1%20", "%C3%A9", "v%00", "", &long] {
         let target = format!("/v2/a/manifests/{tag}");
-        registry.get(&target).is_error(400, "TAG_INVALID", &format!("GET {tag:?}"));
+        registry.get(&target).expect_error(400, "TAG_INVALID", &format!("GET {tag:?}"));
         let push = Request::new("PUT", &target).header("content-type", OCI_MANIFEST).body("{}");
-        registry.send(&push).is_error(400, "TAG_INVALID", &format!("PUT {tag:?}"));
-        registry.delete(&target).is_error(400, "TAG_INVALID", &format!("DELETE {tag:?}"));
+        registry.send(&push).expect_error(400, "TAG_INVALID", &format!("PUT {tag:?}"));
+        registry.delete(&target).expect_error(400, "TAG_INVALID", &format!("DELETE {tag:?}"));
     }
-    registry
-        .get(format!("/v2/a/manifests/{}", "v".repeat(128)))
-        .is_error(404, "MANIFEST_UNKNOWN", "128 bytes are a tag");
+    registry.get(format!("/v2/a/manifests/{}", "v".repeat(128))).expect_error(404, "MANIFEST_UNKNOWN", "128 bytes are a tag");
 }
 
 #[test]
@@ -91,21 +82,15 @@ fn bad_name_is_refused_with_the_place() {
     let registry = registry();
     for name in ["A", "a..b", "a.", "a_-b", "a___b", "-a", "aé"] {
         let escaped = name.replace('é', "%C3%A9");
-        let answer = registry.get(format!("/v2/{escaped}/tags/list")).is_error(400, "NAME_INVALID", name);
+        let answer = registry.get(format!("/v2/{escaped}/tags/list")).expect_error(400, "NAME_INVALID", name);
         assert!(answer.message().contains(name), "the name is repeated: {}", answer.message());
     }
     let long = "a".repeat(256);
-    registry
-        .get(format!("/v2/{long}/tags/list"))
-        .is_error(400, "NAME_INVALID", "256 bytes are too many");
-    registry
-        .get(format!("/v2/{}/tags/list", &long[1..]))
-        .is_error(404, "NAME_UNKNOWN", "255 bytes are a name");
+    registry.get(format!("/v2/{long}/tags/list")).expect_error(400, "NAME_INVALID", "256 bytes are too many");
+    registry.get(format!("/v2/{}/tags/list", &long[1..])).expect_error(404, "NAME_UNKNOWN", "255 bytes are a name");
     let nested = "a/".repeat(100) + "a";
     registry.push_image(&nested, "v1", b"layer");
-    registry
-        .get(format!("/v2/{nested}/manifests/v1"))
-        .is(200, "a name of a hundred parts is a name");
+    registry.get(format!("/v2/{nested}/manifests/v1")).is(200, "a name of a hundred parts is a name");
 }
 
 #[test]
@@ -113,27 +98,13 @@ fn bad_digest_is_refused() {
     let registry = registry();
     let good = sha256(b"layer");
     let upper = good.to_uppercase().replace("SHA256", "sha256");
-    for digest in [
-        "latest",
-        "sha256:",
-        "sha256:ab",
-        &good[..70],
-        &format!("{good}0"),
-        &upper,
-        &format!("sha384:{}", &good[7..]),
-        "sha256:../x",
-        ":",
-    ] {
-        registry
-            .get(format!("/v2/a/blobs/{}", digest.replace('/', "%2e")))
-            .is_error(400, "DIGEST_INVALID", digest);
-        registry
-            .post(format!("/v2/a/blobs/uploads/?digest={digest}"))
-            .is_error(400, "DIGEST_INVALID", digest);
+    for digest in
+        ["latest", "sha256:", "sha256:ab", &good[..70], &format!("{good}0"), &upper, &format!("sha384:{}", &good[7..]), "sha256:../x", ":"]
+    {
+        registry.get(format!("/v2/a/blobs/{}", digest.replace('/', "%2e"))).expect_error(400, "DIGEST_INVALID", digest);
+        registry.post(format!("/v2/a/blobs/uploads/?digest={digest}")).expect_error(400, "DIGEST_INVALID", digest);
     }
-    registry
-        .get("/v2/a/manifests/sha256:baddigeststring")
-        .is_error(400, "DIGEST_INVALID", "a reference with a colon is a digest");
+    registry.get("/v2/a/manifests/sha256:baddigeststring").expect_error(400, "DIGEST_INVALID", "a reference with a colon is a digest");
 }
 
 #[test]
@@ -148,12 +119,8 @@ fn bad_content_type_of_a_blob_is_refused() {
             Request::new("PUT", format!("{location}&digest={digest}")),
         ] {
             let answer = registry.send(&request.header("content-type", content_type).body("12345"));
-            let answer = answer.is_error(415, "BLOB_UPLOAD_INVALID", content_type);
-            assert!(
-                answer.message().contains("application/octet-stream"),
-                "the right type is told: {}",
-                answer.message()
-            );
+            let answer = answer.expect_error(415, "BLOB_UPLOAD_INVALID", content_type);
+            assert!(answer.message().contains("application/octet-stream"), "the right type is told: {}", answer.message());
         }
     }
     let request = Request::new("PUT", format!("{location}&digest={digest}")).header("content-type", "Application/Octet-Stream; x=y");
@@ -175,7 +142,7 @@ fn bad_method_is_refused_with_those_that_are_known() {
         ("get", "/v2/".to_owned(), "GET, HEAD"),
         ("PROPFIND", "/v2/".to_owned(), "GET, HEAD"),
     ] {
-        let answer = registry.send(&Request::new(method, target)).is_error(405, "UNSUPPORTED", method);
+        let answer = registry.send(&Request::new(method, target)).expect_error(405, "UNSUPPORTED", method);
         assert_eq!(answer.need("allow"), allow, "the header lists the methods");
     }
 }
@@ -201,13 +168,7 @@ fn bad_bytes_instead_of_a_request_are_refused() {
         connection.write(bytes);
         connection.end_sending();
         let answer = connection.read(false);
-        assert_eq!(
-            answer.status,
-            400,
-            "{:?} is no request: {}",
-            String::from_utf8_lossy(bytes),
-            answer.text()
-        );
+        assert_eq!(answer.status, 400, "{:?} is no request: {}", String::from_utf8_lossy(bytes), answer.text());
         assert!(connection.is_closed(), "after it nothing on the connection can be understood");
     }
     registry.get("/v2/").is(200, "the registry lives on");
@@ -216,27 +177,13 @@ fn bad_bytes_instead_of_a_request_are_refused() {
 #[test]
 fn bad_chunks_of_a_body_are_refused() {
     let registry = registry();
-    for body in [
-        "zz\r\n12345\r\n0\r\n\r\n",
-        "5\r\n1234",
-        "ffffffffffffffffff\r\n",
-        "5\r\n1234567\r\n0\r\n\r\n",
-        "-1\r\n\r\n",
-    ] {
+    for body in ["zz\r\n12345\r\n0\r\n\r\n", "5\r\n1234", "ffffffffffffffffff\r\n", "5\r\n1234567\r\n0\r\n\r\n", "-1\r\n\r\n"] {
         let mut connection = registry.connect();
         let location = registry.begin("a");
-        connection.write(format!(
-            "PATCH {location} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{body}"
-        ));
+        connection.write(format!("PATCH {location} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{body}"));
         connection.end_sending();
-        connection
-            .read(false)
-            .is_error(400, "SIZE_INVALID", &format!("{body:?} is no chunked body"));
-        assert_eq!(
-            registry.get(&location).is(204, "the session survives").need("range"),
-            "0-0",
-            "no byte was kept"
-        );
+        connection.read(false).expect_error(400, "SIZE_INVALID", &format!("{body:?} is no chunked body"));
+        assert_eq!(registry.get(&location).is(204, "the session survives").need("range"), "0-0", "no byte was kept");
     }
 }
 
@@ -255,13 +202,9 @@ fn bad_body_that_is_shorter_than_announced_is_refused() {
             let mut connection = registry.connect();
             connection.write(format!("{head} HTTP/1.1\r\nhost: x\r\ncontent-length: {announced}\r\n\r\n{body}"));
             connection.end_sending();
-            connection
-                .read(false)
-                .is_error(400, "SIZE_INVALID", &format!("{sent} of {announced} bytes came"));
+            connection.read(false).expect_error(400, "SIZE_INVALID", &format!("{sent} of {announced} bytes came"));
         }
-        registry
-            .head(format!("/v2/a/blobs/{digest}"))
-            .is(404, "half a body is no blob, even if its digest fits");
+        registry.head(format!("/v2/a/blobs/{digest}")).is(404, "half a body is no blob, even if its digest fits");
     }
 }
 
@@ -292,16 +235,8 @@ fn bad_body_never_becomes_another_request() {
 #[test]
 fn bad_query_is_refused_where_it_is_used() {
     let registry = registry();
-    registry
-        .get("/v2/a/tags/list?n=%")
-        .is_error(400, "PAGINATION_NUMBER_INVALID", "a broken escape in a known parameter");
-    registry
-        .get("/v2/a/tags/list?last=%ff")
-        .is_error(400, "NAME_INVALID", "an escape that is not UTF-8");
-    registry
-        .get("/v2/a/tags/list?unknown=%zz&&=&x")
-        .is(200, "unknown parameters are none of our business");
-    registry
-        .get(format!("/v2/a/tags/list?{}", "x=y&".repeat(5000)))
-        .is(200, "however many there are");
+    registry.get("/v2/a/tags/list?n=%").expect_error(400, "PAGINATION_NUMBER_INVALID", "a broken escape in a known parameter");
+    registry.get("/v2/a/tags/list?last=%ff").expect_error(400, "NAME_INVALID", "an escape that is not UTF-8");
+    registry.get("/v2/a/tags/list?unknown=%zz&&=&x").is(200, "unknown parameters are none of our business");
+    registry.get(format!("/v2/a/tags/list?{}", "x=y&".repeat(5000))).is(200, "however many there are");
 }

@@ -24,23 +24,13 @@ struct Host {
 impl Host {
     /// A host over the memory driver, that remembers facts for `keep`.
     async fn open(keep: Duration) -> Self {
-        let folder = PathBuf::from(env!("CARGO_BIN_EXE_longshore"))
-            .parent()
-            .expect("a program lies in a folder")
-            .to_owned();
+        let folder = PathBuf::from(env!("CARGO_BIN_EXE_longshore")).parent().expect("a program lies in a folder").to_owned();
         let file = locate(&DriverSource::Name("memory".into()), &[folder]).expect("run `cargo build --workspace` first");
         let inspection = inspect(&file).expect("it is a driver");
         verify(&inspection, &Policy::of_this_host()).expect("it is for this host");
-        let options = OpenOptions {
-            open_limit: Duration::from_secs(10),
-            call_limit: Duration::from_secs(10),
-        };
+        let options = OpenOptions { open_limit: Duration::from_secs(10), call_limit: Duration::from_secs(10) };
         let settings = serde_json::json!({ "max_bytes": 100_000_000 });
-        let driver = load(&inspection)
-            .expect("it loads")
-            .open("main", &settings, &options)
-            .await
-            .expect("it opens");
+        let driver = load(&inspection).expect("it loads").open("main", &settings, &options).await.expect("it opens");
         let options = StorageOptions {
             blob_max_bytes: 1 << 30,
             manifest_max_bytes: 4 << 20,
@@ -56,16 +46,11 @@ impl Host {
     }
 
     fn repository(&self, name: &str) -> Repository {
-        self.store
-            .repository(name.parse().expect("a name"), 0)
-            .expect("every name has a storage")
+        self.store.repository(name.parse().expect("a name"), 0).expect("every name has a storage")
     }
 
     fn counts(&self) -> BTreeMap<&'static str, u64> {
-        CallKind::ALL
-            .iter()
-            .map(|kind| (kind.name(), self.storage.driver().counts().of(*kind)))
-            .collect()
+        CallKind::ALL.iter().map(|kind| (kind.name(), self.storage.driver().counts().of(*kind))).collect()
     }
 
     /// What `work` answers, and the calls that it took.
@@ -107,11 +92,7 @@ fn body(content: &'static [u8]) -> Incoming {
 }
 
 fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
-        .block_on(work)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
 }
 
 const REMEMBER: Duration = Duration::from_secs(3600);
@@ -151,10 +132,7 @@ fn calls_of_a_blob_that_is_not_there_are_one() {
         let digest = host.push("a", b"layer").await;
         let repository = host.repository("b");
         let (blob, calls) = host.calls(repository.blob(&digest)).await;
-        assert!(
-            matches!(blob, Err(StoreError::BlobUnknown { .. })),
-            "the repository does not link it"
-        );
+        assert!(matches!(blob, Err(StoreError::BlobUnknown { .. })), "the repository does not link it");
         assert_eq!(calls, [("read", 1)], "no link, nothing else to ask");
     });
 }
@@ -213,11 +191,7 @@ fn calls_of_a_tagged_push_are_four_puts() {
         host.push("a", b"layer").await;
         let (pushed, calls) = host.calls(async { host.repository("a").put_manifest(&pushed_image()).await }).await;
         pushed.expect("it is pushed");
-        assert_eq!(
-            calls,
-            [("put", 4)],
-            "bytes, revision, index entry and tag, as distribution writes them"
-        );
+        assert_eq!(calls, [("put", 4)], "bytes, revision, index entry and tag, as distribution writes them");
     });
 }
 
@@ -230,30 +204,13 @@ fn calls_of_a_page_do_not_grow_with_the_list() {
         let mut counted = Vec::new();
         for upto in [10, 500] {
             let tags = (0..upto).map(|number| format!("t{number:04}").parse().expect("a tag"));
-            repository
-                .put_manifest(&PushedManifest {
-                    tags: tags.collect(),
-                    ..pushed_image()
-                })
-                .await
-                .expect("it is pushed");
-            let page = Page {
-                limit: 3,
-                after: Some("t0004".parse().expect("a tag")),
-            };
+            repository.put_manifest(&PushedManifest { tags: tags.collect(), ..pushed_image() }).await.expect("it is pushed");
+            let page = Page { limit: 3, after: Some("t0004".parse().expect("a tag")) };
             let (listed, calls) = host.calls(repository.tags(&page)).await;
-            assert_eq!(
-                listed.expect("they are listed"),
-                (vec!["t0005".into(), "t0006".into(), "t0007".into()], true),
-                "the page"
-            );
+            assert_eq!(listed.expect("they are listed"), (vec!["t0005".into(), "t0006".into(), "t0007".into()], true), "the page");
             counted.push(calls);
         }
-        assert_eq!(
-            counted,
-            [vec![("list", 1)], vec![("list", 1)]],
-            "a page of plain tags is one call, however many there are"
-        );
+        assert_eq!(counted, [vec![("list", 1)], vec![("list", 1)]], "a page of plain tags is one call, however many there are");
     });
 }
 
@@ -262,9 +219,7 @@ fn upload_with_two_writers_at_once_refuses_the_second() {
     run(async {
         let host = Host::open(REMEMBER).await;
         let repository = host.repository("a");
-        let state = repository
-            .append(repository.begin_upload(Algorithm::Sha256).expect("it begins"), body(b"first"), None)
-            .await;
+        let state = repository.append(repository.begin_upload(Algorithm::Sha256).expect("it begins"), body(b"first"), None).await;
         let state = state.expect("it is appended");
         // A body that has sent something and waits for the test.
         let (more, rest) = tokio::sync::oneshot::channel::<()>();
@@ -282,21 +237,9 @@ fn upload_with_two_writers_at_once_refuses_the_second() {
                 repository.append(state.clone(), body(b"second"), None).await
             })
             .await;
-        assert!(
-            matches!(busy, Err(StoreError::UploadBusy { .. })),
-            "the second writer is refused: {:?}",
-            busy.map(|state| state.offset)
-        );
-        assert_eq!(
-            calls.iter().find(|(name, _)| *name == "upload_resume"),
-            Some(&("upload_resume", 2)),
-            "the driver was asked by both"
-        );
+        assert!(matches!(busy, Err(StoreError::UploadBusy { .. })), "the second writer is refused: {:?}", busy.map(|state| state.offset));
+        assert_eq!(calls.iter().find(|(name, _)| *name == "upload_resume"), Some(&("upload_resume", 2)), "the driver was asked by both");
         more.send(()).expect("the first writer still waits");
-        assert_eq!(
-            slow.await.expect("the first writer goes on").offset,
-            5 + 200_000 + 4,
-            "it was not disturbed"
-        );
+        assert_eq!(slow.await.expect("the first writer goes on").offset, 5 + 200_000 + 4, "it was not disturbed");
     });
 }

@@ -17,16 +17,8 @@ fn concurrent_pushes_of_one_image_all_succeed() {
                 scope.spawn(move || registry.push_image("a", &format!("t{}", number % 3), layer));
             }
         });
-        assert_eq!(
-            registry.get(format!("/v2/a/blobs/{}", sha256(&layer))).body,
-            layer,
-            "the blob is whole"
-        );
-        assert_eq!(
-            registry.get("/v2/a/tags/list").json()["tags"],
-            json!(["t0", "t1", "t2"]),
-            "every tag is there"
-        );
+        assert_eq!(registry.get(format!("/v2/a/blobs/{}", sha256(&layer))).body, layer, "the blob is whole");
+        assert_eq!(registry.get("/v2/a/tags/list").json()["tags"], json!(["t0", "t1", "t2"]), "every tag is there");
     }
 }
 
@@ -42,11 +34,7 @@ fn concurrent_moves_of_a_tag_leave_it_at_one_of_them() {
             .collect();
         thread::scope(|scope| {
             for manifest in &manifests {
-                scope.spawn(|| {
-                    registry
-                        .put_manifest("a", "v1", OCI_MANIFEST, manifest)
-                        .is(201, "every writer succeeds")
-                });
+                scope.spawn(|| registry.put_manifest("a", "v1", OCI_MANIFEST, manifest).is(201, "every writer succeeds"));
                 scope.spawn(|| {
                     let read = registry.get("/v2/a/manifests/v1");
                     assert!(
@@ -71,9 +59,7 @@ fn concurrent_deletes_and_pushes_end_in_no_error_of_ours() {
             for _ in 0..3 {
                 scope.spawn(|| {
                     for _ in 0..20 {
-                        registry
-                            .put_manifest("a", "v1", OCI_MANIFEST, &manifest)
-                            .is(201, "its blobs are there");
+                        registry.put_manifest("a", "v1", OCI_MANIFEST, &manifest).is(201, "its blobs are there");
                     }
                 });
                 scope.spawn(|| {
@@ -109,9 +95,7 @@ fn concurrent_uploads_of_one_repository_do_not_mix() {
                     for part in content.chunks(200_000) {
                         location = registry.patch(&location, part).is(202, "a chunk is appended").location();
                     }
-                    let pushed = registry
-                        .finish(&location, &sha256(&content), b"")
-                        .is(201, "each upload has its own bytes");
+                    let pushed = registry.finish(&location, &sha256(&content), b"").is(201, "each upload has its own bytes");
                     assert!(registry.get(pushed.location()).body == content, "and its own blob");
                 });
             }
@@ -129,10 +113,7 @@ fn concurrent_replacement_of_a_blob_does_not_disturb_its_reader() {
     reader.stream().peek(&mut [0]).expect("the answer has begun");
     fs::remove_file(registry.blob_file(&digest)).expect("the test may remove it");
     registry.push_blob("a", &content);
-    assert!(
-        reader.read(false).is(200, "a reader keeps what it began to read").body == content,
-        "to the last byte"
-    );
+    assert!(reader.read(false).is(200, "a reader keeps what it began to read").body == content, "to the last byte");
 }
 
 #[test]
@@ -145,9 +126,7 @@ fn concurrent_pulls_that_break_off_leave_nothing_open() {
             connection.write(Request::new("GET", format!("/v2/a/blobs/{digest}")).encode());
             connection.stream().peek(&mut [0]).expect("the answer has begun");
         }
-        in_time("every file and socket of a client that went away is closed", || {
-            (registry.open_files() <= before).then_some(())
-        });
+        in_time("every file and socket of a client that went away is closed", || (registry.open_files() <= before).then_some(()));
     }
 }
 
@@ -155,16 +134,12 @@ fn concurrent_pulls_that_break_off_leave_nothing_open() {
 fn concurrent_pushes_that_break_off_leave_nothing_open() {
     for registry in Registry::of_each_driver() {
         let content = bytes(4, 2 << 20);
-        let whole = Request::new("POST", format!("/v2/a/blobs/uploads/?digest={}", sha256(&content)))
-            .body(content)
-            .encode();
+        let whole = Request::new("POST", format!("/v2/a/blobs/uploads/?digest={}", sha256(&content))).body(content).encode();
         registry.get("/v2/").is(200, "the registry serves");
         let before = registry.open_files();
         for _ in 0..30 {
             registry.connect().write(&whole[..1 << 20]);
         }
-        in_time("every file and socket of a client that went away is closed", || {
-            (registry.open_files() <= before).then_some(())
-        });
+        in_time("every file and socket of a client that went away is closed", || (registry.open_files() <= before).then_some(()));
     }
 }

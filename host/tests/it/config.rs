@@ -26,18 +26,10 @@ fn folder(text: &str) -> TempDir {
 
 fn run_in(folder: &TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
     let mut command = command();
-    command
-        .args(arguments)
-        .envs(variables.iter().copied())
-        .current_dir(folder.path())
-        .stdin(Stdio::null());
+    command.args(arguments).envs(variables.iter().copied()).current_dir(folder.path()).stdin(Stdio::null());
     let output = command.output().expect("it can be run");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it is text");
-    Said {
-        code: output.status.code(),
-        out: text(output.stdout),
-        err: text(output.stderr),
-    }
+    Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 fn run(text: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
@@ -47,33 +39,18 @@ fn run(text: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
 #[test]
 fn config_that_is_good_is_said_to_be() {
     let said = run(GOOD, &["config", "check"], &[]);
-    assert_eq!(
-        (said.code, said.out.as_str()),
-        (Some(0), "registry.toml is good: 1 storage (main)\n"),
-        "{}",
-        said.err
-    );
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "registry.toml is good: 1 storage (main)\n"), "{}", said.err);
     let two = format!("{GOOD}[storage.other]\ndriver = \"filesystem\"\nsettings = {{ root = \"data\" }}\n");
     let folder = folder(&two);
     let said = run_in(&folder, &["config", "check", "--config", "registry.toml"], &[]);
-    assert_eq!(
-        (said.code, said.out.as_str()),
-        (Some(0), "registry.toml is good: 2 storages (main, other)\n"),
-        "{}",
-        said.err
-    );
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "registry.toml is good: 2 storages (main, other)\n"), "{}", said.err);
     assert!(!folder.path().join("data").exists(), "a check starts nothing");
 }
 
 #[test]
 fn config_of_the_repository_is_good() {
     let said = run(include_str!("../../../registry.toml"), &["config", "check"], &[]);
-    assert_eq!(
-        said.code,
-        Some(0),
-        "the file that comes with the program works as it stands: {}",
-        said.err
-    );
+    assert_eq!(said.code, Some(0), "the file that comes with the program works as it stands: {}", said.err);
 }
 
 /// Whoever finds the fault, the reader of the file or a driver's schema: one run shows them all.
@@ -149,21 +126,11 @@ registry.toml:25:11: storage is "mian", must be the name of a storage: main, oth
             ^^^^^^ did you mean "main"?
 "#;
     for command in [["config", "check"].as_slice(), &["serve"]] {
-        let program = std::path::Path::new(env!("CARGO_BIN_EXE_longshore"))
-            .parent()
-            .expect("a program lies in a folder");
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_longshore")).parent().expect("a program lies in a folder");
         let drivers = format!("{program:?}");
         let said = run(text, command, &[("LONGSHORE_DRIVERS__PATH", &format!("[{drivers}]"))]);
-        assert_eq!(
-            said.err.replace(&drivers, "DRIVERS"),
-            expected,
-            "every fault of the file, in its order, with line, column and caret"
-        );
-        assert_eq!(
-            (said.code, said.out.as_str()),
-            (Some(3), ""),
-            "faults in the configuration end with 3"
-        );
+        assert_eq!(said.err.replace(&drivers, "DRIVERS"), expected, "every fault of the file, in its order, with line, column and caret");
+        assert_eq!((said.code, said.out.as_str()), (Some(3), ""), "faults in the configuration end with 3");
     }
 }
 
@@ -171,16 +138,8 @@ registry.toml:25:11: storage is "mian", must be the name of a storage: main, oth
 fn config_that_is_no_toml_is_reported_with_the_place() {
     let said = run("a = tru\nlisten = \n", &["config", "check"], &[]);
     assert_eq!(said.code, Some(3), "it cannot be read");
-    assert!(
-        said.err.starts_with("registry.toml:1:") && said.err.contains("cannot be read as TOML"),
-        "{}",
-        said.err
-    );
-    assert!(
-        said.err.contains("registry.toml:2:"),
-        "the second broken line is told too: {}",
-        said.err
-    );
+    assert!(said.err.starts_with("registry.toml:1:") && said.err.contains("cannot be read as TOML"), "{}", said.err);
+    assert!(said.err.contains("registry.toml:2:"), "the second broken line is told too: {}", said.err);
 }
 
 #[test]
@@ -189,48 +148,26 @@ fn config_that_is_missing_says_how_to_make_one() {
     for command in [["serve"].as_slice(), &["config", "check"], &["config", "show"], &["driver", "list"]] {
         let said = run_in(&folder, command, &[]);
         assert_eq!(said.code, Some(3), "there is no configuration: {}", said.err);
-        assert!(
-            said.err
-                .starts_with("registry.toml: there is no such file\n  make one with [storage.main]"),
-            "{}",
-            said.err
-        );
+        assert!(said.err.starts_with("registry.toml: there is no such file\n  make one with [storage.main]"), "{}", said.err);
     }
     let said = run_in(&folder, &["config", "check", "--config", "other.toml"], &[]);
-    assert!(
-        said.err.starts_with("other.toml: there is no such file"),
-        "the file is named as it was given: {}",
-        said.err
-    );
+    assert!(said.err.starts_with("other.toml: there is no such file"), "the file is named as it was given: {}", said.err);
 }
 
 #[test]
 fn config_variable_stands_above_the_file() {
-    let variables = vec![
-        ("LONGSHORE_REGISTRY__DELETE", "false".to_owned()),
-        ("LONGSHORE_STORAGE__MAIN__SETTINGS__MAX_BYTES", "1MiB".to_owned()),
-    ];
-    let start = Start {
-        driver: "memory",
-        keys: "registry.delete = true",
-        settings: "max_bytes = 5",
-        variables,
-        ..Start::default()
-    };
+    let variables =
+        vec![("LONGSHORE_REGISTRY__DELETE", "false".to_owned()), ("LONGSHORE_STORAGE__MAIN__SETTINGS__MAX_BYTES", "1MiB".to_owned())];
+    let start = Start { driver: "memory", keys: "registry.delete = true", settings: "max_bytes = 5", variables, ..Start::default() };
     let registry = Registry::start_with(start);
     let digest = registry.push_blob("a", b"larger than five bytes");
-    registry
-        .delete(format!("/v2/a/blobs/{digest}"))
-        .is_error(405, "UNSUPPORTED", "the variable says that nothing is deleted");
+    registry.delete(format!("/v2/a/blobs/{digest}")).expect_error(405, "UNSUPPORTED", "the variable says that nothing is deleted");
 }
 
 #[test]
 fn config_variable_that_names_no_key_is_a_fault() {
-    let variables = [
-        ("LONGSHORE_SERVER__LISTN", "x"),
-        ("LONGSHORE_SERVER__DRAIN_SECS", "soon"),
-        ("LONGSHORE_STORAGE__MAIN__SETTINGS__MAX_BYTE", "1"),
-    ];
+    let variables =
+        [("LONGSHORE_SERVER__LISTN", "x"), ("LONGSHORE_SERVER__DRAIN_SECS", "soon"), ("LONGSHORE_STORAGE__MAIN__SETTINGS__MAX_BYTE", "1")];
     for command in [["config", "check"].as_slice(), &["serve"]] {
         let said = run(GOOD, command, &variables);
         assert_eq!(said.code, Some(3), "variables are checked as the file is");
@@ -243,11 +180,7 @@ fn config_variable_that_names_no_key_is_a_fault() {
         }
     }
     let kubernetes = [("LONGSHORE_PORT", "tcp://10.0.0.1:5000"), ("LONGSHORE_SERVICE_HOST", "10.0.0.1")];
-    assert_eq!(
-        run(GOOD, &["config", "check"], &kubernetes).code,
-        Some(0),
-        "what Kubernetes sets for a service of our name is no fault"
-    );
+    assert_eq!(run(GOOD, &["config", "check"], &kubernetes).code, Some(0), "what Kubernetes sets for a service of our name is no fault");
 }
 
 #[test]
@@ -273,15 +206,9 @@ fn config_shown_tells_values_and_origins_and_no_secret() {
     let json_said = run(text, &["config", "show", "--json"], &variables);
     let shown: Value = serde_json::from_str(&json_said.out).expect("it is JSON");
     let level = json!({ "key": ["log", "level"], "value": "debug", "origin": "environment", "variable": "LONGSHORE_LOG__LEVEL" });
-    assert!(
-        shown.as_array().is_some_and(|list| list.contains(&level)),
-        "programs read the same: {shown}"
-    );
+    assert!(shown.as_array().is_some_and(|list| list.contains(&level)), "programs read the same: {shown}");
     for said in [said, json_said] {
-        assert!(
-            !said.out.contains("horse") && !said.err.contains("horse"),
-            "a secret is never printed"
-        );
+        assert!(!said.out.contains("horse") && !said.err.contains("horse"), "a secret is never printed");
     }
 }
 
@@ -290,11 +217,7 @@ fn config_shown_is_a_config_of_the_same_meaning() {
     let shown = run(include_str!("../../../registry.toml"), &["config", "show"], &[]);
     assert_eq!(shown.code, Some(0), "{}", shown.err);
     let again = run(&shown.out, &["config", "show"], &[]);
-    let values = |text: &str| {
-        text.lines()
-            .map(|line| line.split("  # ").next().unwrap_or("").to_owned())
-            .collect::<Vec<_>>()
-    };
+    let values = |text: &str| text.lines().map(|line| line.split("  # ").next().unwrap_or("").to_owned()).collect::<Vec<_>>();
     assert_eq!(values(&again.out), values(&shown.out), "what is shown can be used: {}", again.err);
 }
 
@@ -304,11 +227,7 @@ fn config_secret_in_the_file_is_refused_and_not_repeated() {
     for command in [["config", "check"].as_slice(), &["config", "show"], &["serve"]] {
         let said = run(text, command, &[]);
         assert_eq!(said.code, Some(3), "a secret does not stand in the file");
-        assert!(
-            said.err.contains("must name where the secret is") && !said.err.contains("hunter2"),
-            "{}",
-            said.err
-        );
+        assert!(said.err.contains("must name where the secret is") && !said.err.contains("hunter2"), "{}", said.err);
     }
 }
 

@@ -30,17 +30,10 @@ fn holds(registry: Registry, mut expected: Vec<String>, rule: &str) {
     expected.push(KEY.to_owned());
     expected.sort_unstable();
     assert_eq!(crate::support::files(&data), expected, "{rule}");
-    for link in expected
-        .iter()
-        .filter(|file| file.contains("/_manifests/revisions/") || file.contains("/_layers/sha256/"))
-    {
+    for link in expected.iter().filter(|file| file.contains("/_manifests/revisions/") || file.contains("/_layers/sha256/")) {
         let text = fs::read_to_string(data.join(link)).expect("a link is text");
         let parts: Vec<&str> = link.split('/').rev().take(3).collect();
-        assert_eq!(
-            text,
-            format!("{}:{}", parts[2], parts[1]),
-            "a link is the digest and nothing else: {link}"
-        );
+        assert_eq!(text, format!("{}:{}", parts[2], parts[1]), "a link is the digest and nothing else: {link}");
     }
     drop(folder);
 }
@@ -51,19 +44,9 @@ fn disk_after_a_push_holds_the_layout_of_distribution() {
     let manifest = registry.push_image("team/a", "v1", b"layer");
     let digest = sha256(&manifest);
     let (config, layer) = (sha256(b"{}"), sha256(b"layer"));
-    assert_eq!(
-        fs::read(registry.blob_file(&digest)).expect("it is there"),
-        manifest,
-        "a manifest lies among the blobs, byte for byte"
-    );
-    let current = registry
-        .data()
-        .join("docker/registry/v2/repositories/team/a/_manifests/tags/v1/current/link");
-    assert_eq!(
-        fs::read_to_string(current).expect("it is there"),
-        digest,
-        "a tag is the digest and nothing else"
-    );
+    assert_eq!(fs::read(registry.blob_file(&digest)).expect("it is there"), manifest, "a manifest lies among the blobs, byte for byte");
+    let current = registry.data().join("docker/registry/v2/repositories/team/a/_manifests/tags/v1/current/link");
+    assert_eq!(fs::read_to_string(current).expect("it is there"), digest, "a tag is the digest and nothing else");
     let expected = vec![
         blob(&config),
         blob(&layer),
@@ -81,16 +64,10 @@ fn disk_after_a_push_holds_the_layout_of_distribution() {
 fn disk_after_a_push_by_sha512_holds_the_bytes_under_sha256() {
     let registry = Registry::filesystem();
     let (short, long) = (sha256(b"layer"), sha512(b"layer"));
-    registry
-        .finish(&registry.begin("a"), &long, b"layer")
-        .is(201, "a blob is pushed by sha512");
+    registry.finish(&registry.begin("a"), &long, b"layer").is(201, "a blob is pushed by sha512");
     let data = registry.data();
     let alias = link("a", "_layers", &long);
-    assert_eq!(
-        fs::read_to_string(data.join(&alias)).expect("it is there"),
-        short,
-        "the link by sha512 holds the sha256 digest"
-    );
+    assert_eq!(fs::read_to_string(data.join(&alias)).expect("it is there"), short, "the link by sha512 holds the sha256 digest");
     let ours = format!("docker/registry/longshore/aliases/{}/link", long.replace(':', "/"));
     let expected = vec![blob(&short), link("a", "_layers", &short), alias, ours];
     holds(registry, expected, "bytes lie under sha256 only, as distribution wants");
@@ -107,30 +84,17 @@ fn disk_after_a_referrer_holds_its_entry_outside_of_distribution() {
     for part in [&b"{}"[..], b"layer"] {
         registry.push_blob("a", part);
     }
-    registry
-        .put_manifest("a", &digest, OCI_MANIFEST, &referrer)
-        .is(201, "a referrer is pushed");
-    registry
-        .delete(format!("/v2/a/manifests/{digest}"))
-        .is(202, "a referrer is deleted");
-    let bare = [sha256(b"{}"), sha256(b"layer")]
-        .iter()
-        .flat_map(|part| [blob(part), link("a", "_layers", part)])
-        .collect::<Vec<_>>();
-    holds(
-        registry,
-        [bare, vec![blob(&digest)]].concat(),
-        "a deleted manifest leaves its bytes and nothing else",
-    );
+    registry.put_manifest("a", &digest, OCI_MANIFEST, &referrer).is(201, "a referrer is pushed");
+    registry.delete(format!("/v2/a/manifests/{digest}")).is(202, "a referrer is deleted");
+    let bare = [sha256(b"{}"), sha256(b"layer")].iter().flat_map(|part| [blob(part), link("a", "_layers", part)]).collect::<Vec<_>>();
+    holds(registry, [bare, vec![blob(&digest)]].concat(), "a deleted manifest leaves its bytes and nothing else");
 }
 
 #[test]
 fn disk_after_an_index_links_one_layer_at_least() {
     let registry = Registry::start("filesystem", "registry.missing_references = \"accept\"");
     let sparse = index(&[b"a child that was never pushed"]).to_string().into_bytes();
-    registry
-        .put_manifest("a", "v1", OCI_INDEX, &sparse)
-        .is(201, "a sparse index is pushed");
+    registry.put_manifest("a", "v1", OCI_INDEX, &sparse).is(201, "a sparse index is pushed");
     let digest = sha256(&sparse);
     let expected = vec![
         blob(&digest),
@@ -139,11 +103,7 @@ fn disk_after_an_index_links_one_layer_at_least() {
         link("a", "_manifests/tags/v1/index", &digest),
         "docker/registry/v2/repositories/a/_manifests/tags/v1/current/link".to_owned(),
     ];
-    holds(
-        registry,
-        expected,
-        "distribution's garbage collection stops at a repository without _layers",
-    );
+    holds(registry, expected, "distribution's garbage collection stops at a repository without _layers");
 }
 
 #[test]
@@ -153,20 +113,11 @@ fn disk_after_a_wrong_digest_holds_nothing() {
         let content = bytes(1, length);
         let wrong = sha256(b"something else");
         let target = format!("/v2/a/blobs/uploads/?digest={wrong}");
-        registry
-            .send(&Request::new("POST", target).body(content.clone()))
-            .is_error(400, "DIGEST_INVALID", "a single POST is checked");
-        registry
-            .finish(&registry.begin("a"), &wrong, &content)
-            .is_error(400, "DIGEST_INVALID", "a PUT is checked");
-        let location = registry
-            .patch(&registry.begin("a"), &content)
-            .is(202, "a chunk is appended")
-            .location();
-        registry
-            .finish(&location, &wrong, b"")
-            .is_error(400, "DIGEST_INVALID", "a session is checked");
-        registry.put_manifest("a", &wrong, OCI_MANIFEST, b"{}").status;
+        registry.send(&Request::new("POST", target).body(content.clone())).expect_error(400, "DIGEST_INVALID", "a single POST is checked");
+        registry.finish(&registry.begin("a"), &wrong, &content).expect_error(400, "DIGEST_INVALID", "a PUT is checked");
+        let location = registry.patch(&registry.begin("a"), &content).is(202, "a chunk is appended").location();
+        registry.finish(&location, &wrong, b"").expect_error(400, "DIGEST_INVALID", "a session is checked");
+        registry.put_manifest("a", &wrong, OCI_MANIFEST, b"{}");
         holds(registry, Vec::new(), "nothing is left of content with another digest");
     }
 }
@@ -174,14 +125,9 @@ fn disk_after_a_wrong_digest_holds_nothing() {
 #[test]
 fn disk_after_a_cancelled_upload_holds_nothing() {
     let registry = Registry::filesystem();
-    let location = registry
-        .patch(&registry.begin("a"), &bytes(2, LARGE))
-        .is(202, "a chunk is appended")
-        .location();
+    let location = registry.patch(&registry.begin("a"), &bytes(2, LARGE)).is(202, "a chunk is appended").location();
     registry.delete(&location).is(204, "the upload is cancelled");
-    registry
-        .delete(&registry.begin("a"))
-        .is(204, "an upload without a byte is cancelled");
+    registry.delete(registry.begin("a")).is(204, "an upload without a byte is cancelled");
     holds(registry, Vec::new(), "nothing is left of a cancelled upload");
 }
 
@@ -189,18 +135,10 @@ fn disk_after_a_cancelled_upload_holds_nothing() {
 fn disk_after_a_refused_manifest_holds_nothing() {
     let registry = Registry::filesystem();
     let manifest = image(b"{}", b"layer").to_string().into_bytes();
-    registry
-        .put_manifest("a", "v1", OCI_MANIFEST, &manifest)
-        .is_error(400, "MANIFEST_BLOB_UNKNOWN", "its blobs are missing");
-    registry
-        .put_manifest("a", "v1", OCI_MANIFEST, &bytes(3, 5 << 20))
-        .is_error(413, "MANIFEST_INVALID", "it is too large");
-    registry
-        .put_manifest("a", "v1", OCI_MANIFEST, b"{")
-        .is_error(400, "MANIFEST_INVALID", "it is no JSON");
-    registry
-        .put_manifest("a", &sha256(b"x"), OCI_MANIFEST, &manifest)
-        .is_error(400, "DIGEST_INVALID", "it has another digest");
+    registry.put_manifest("a", "v1", OCI_MANIFEST, &manifest).expect_error(400, "MANIFEST_BLOB_UNKNOWN", "its blobs are missing");
+    registry.put_manifest("a", "v1", OCI_MANIFEST, &bytes(3, 5 << 20)).expect_error(413, "MANIFEST_INVALID", "it is too large");
+    registry.put_manifest("a", "v1", OCI_MANIFEST, b"{").expect_error(400, "MANIFEST_INVALID", "it is no JSON");
+    registry.put_manifest("a", &sha256(b"x"), OCI_MANIFEST, &manifest).expect_error(400, "DIGEST_INVALID", "it has another digest");
     holds(registry, Vec::new(), "nothing is left of a refused manifest");
 }
 
@@ -231,9 +169,7 @@ fn disk_after_an_upload_that_broke_and_was_pushed_whole_holds_the_blob() {
     let status = || registry.get(&location).is(204, "the session survives").need("range").to_owned();
     in_time("what came is kept", || (status() != "0-0").then_some(()));
     let digest = registry.push_blob("b", &content);
-    registry
-        .finish(&location, &digest, &content)
-        .is(201, "the client begins at zero in the same session");
+    registry.finish(&location, &digest, &content).is(201, "the client begins at zero in the same session");
     let expected = vec![blob(&digest), link("a", "_layers", &digest), link("b", "_layers", &digest)];
     holds(registry, expected, "a finished session leaves nothing but its blob");
 }
@@ -241,10 +177,8 @@ fn disk_after_an_upload_that_broke_and_was_pushed_whole_holds_the_blob() {
 #[test]
 fn disk_after_a_manifest_that_broke_holds_nothing() {
     let registry = Registry::filesystem();
-    let whole = Request::new("PUT", "/v2/a/manifests/v1")
-        .header("content-type", OCI_MANIFEST)
-        .body(image(b"{}", b"x").to_string())
-        .encode();
+    let whole =
+        Request::new("PUT", "/v2/a/manifests/v1").header("content-type", OCI_MANIFEST).body(image(b"{}", b"x").to_string()).encode();
     let mut connection = registry.connect();
     connection.write(&whole[..whole.len() - 10]);
     connection.end_sending();
@@ -263,16 +197,9 @@ fn disk_with_a_damaged_blob_is_healed_by_a_push() {
             fs::write(&file, damage).expect("the test may write there");
             registry.push_blob("b", &content);
             assert_eq!(fs::read(&file).expect("it is there"), content, "a push replaces a damaged copy");
-            assert_eq!(
-                registry.get(format!("/v2/a/blobs/{digest}")).is(200, "it is served again").body,
-                content,
-                "it is whole"
-            );
+            assert_eq!(registry.get(format!("/v2/a/blobs/{digest}")).is(200, "it is served again").body, content, "it is whole");
         }
-        let location = registry
-            .patch(&registry.begin("c"), &content)
-            .is(202, "a chunk is appended")
-            .location();
+        let location = registry.patch(&registry.begin("c"), &content).is(202, "a chunk is appended").location();
         fs::write(&file, b"damaged").expect("the test may write there");
         registry.finish(&location, &digest, b"").is(201, "a session replaces it too");
         assert_eq!(fs::read(&file).expect("it is there"), content, "a session replaces a damaged copy");
@@ -284,18 +211,10 @@ fn disk_with_a_damaged_manifest_is_healed_by_a_push() {
     let registry = Registry::start("filesystem", "cache.ttl_secs = 0");
     let manifest = registry.push_image("a", "v1", b"layer");
     fs::write(registry.blob_file(&sha256(&manifest)), b"{}").expect("the test may write there");
-    registry
-        .get("/v2/a/manifests/v1")
-        .is_error(404, "MANIFEST_UNKNOWN", "damaged bytes are never served as a manifest");
-    registry.logged("the operator is told", |line| {
-        line["level"] == "ERROR" && line["manifest"] == sha256(&manifest).as_str()
-    });
+    registry.get("/v2/a/manifests/v1").expect_error(404, "MANIFEST_UNKNOWN", "damaged bytes are never served as a manifest");
+    registry.logged("the operator is told", |line| line["level"] == "ERROR" && line["manifest"] == sha256(&manifest).as_str());
     registry.push_image("a", "v1", b"layer");
-    assert_eq!(
-        registry.get("/v2/a/manifests/v1").is(200, "it is served again").body,
-        manifest,
-        "it is whole"
-    );
+    assert_eq!(registry.get("/v2/a/manifests/v1").is(200, "it is served again").body, manifest, "it is whole");
 }
 
 #[test]
@@ -304,16 +223,10 @@ fn disk_without_a_blob_that_is_remembered_answers_404() {
     let digest = registry.push_blob("a", b"layer");
     registry.head(format!("/v2/a/blobs/{digest}")).is(200, "it is remembered");
     fs::remove_file(registry.blob_file(&digest)).expect("the test may remove it");
-    registry
-        .get(format!("/v2/a/blobs/{digest}"))
-        .is_error(404, "BLOB_UNKNOWN", "a garbage collection has taken the bytes");
+    registry.get(format!("/v2/a/blobs/{digest}")).expect_error(404, "BLOB_UNKNOWN", "a garbage collection has taken the bytes");
     registry.head(format!("/v2/a/blobs/{digest}")).is(404, "HEAD has learned it too");
     registry.push_blob("a", b"layer");
-    assert_eq!(
-        registry.get(format!("/v2/a/blobs/{digest}")).body,
-        b"layer",
-        "a push brings it back"
-    );
+    assert_eq!(registry.get(format!("/v2/a/blobs/{digest}")).body, b"layer", "a push brings it back");
 }
 
 #[test]
@@ -324,11 +237,7 @@ fn disk_with_a_blob_that_became_shorter_never_serves_it_as_the_old_one() {
     for range in ["bytes=0-", "bytes=100-199"] {
         let request = Request::new("GET", format!("/v2/a/blobs/{digest}")).header("range", range);
         let answer = registry.send(&request);
-        assert!(
-            answer.status >= 400,
-            "what is remembered of the size is not what the file has: {}",
-            answer.status
-        );
+        assert!(answer.status >= 400, "what is remembered of the size is not what the file has: {}", answer.status);
     }
     registry.logged("the operator is told", |line| {
         line["level"] == "ERROR" && line["path"].as_str().is_some_and(|path| path.contains(&digest))
@@ -341,32 +250,18 @@ fn disk_with_strays_serves_what_is_there() {
     let manifest = registry.push_image("a", "v1", b"layer");
     let repositories = registry.data().join("docker/registry/v2/repositories");
     let tags = repositories.join("a/_manifests/tags");
-    for folder in [
-        "a/_manifests/revisions/sha256/00/signatures",
-        "a/_manifests/tags/UP per",
-        "a/_future/x",
-        "_strange/_manifests",
-        "B/_manifests",
-    ] {
+    for folder in
+        ["a/_manifests/revisions/sha256/00/signatures", "a/_manifests/tags/UP per", "a/_future/x", "_strange/_manifests", "B/_manifests"]
+    {
         fs::create_dir_all(repositories.join(folder)).expect("the test may write there");
         fs::write(repositories.join(folder).join("stray"), "x").expect("the test may write there");
     }
     fs::write(tags.join("v1/current/link.1234.tmp"), "x").expect("the test may write there");
     fs::write(registry.blob_file(&sha256(&manifest)).with_file_name("data.9.tmp"), "x").expect("the test may write there");
     fs::write(tags.join("file"), "x").expect("the test may write there");
-    assert_eq!(
-        registry.get("/v2/a/tags/list").json()["tags"],
-        serde_json::json!(["v1"]),
-        "strays are no tags"
-    );
-    assert_eq!(
-        registry.get("/v2/_catalog").json()["repositories"],
-        serde_json::json!(["a"]),
-        "strays are no repositories"
-    );
+    assert_eq!(registry.get("/v2/a/tags/list").json()["tags"], serde_json::json!(["v1"]), "strays are no tags");
+    assert_eq!(registry.get("/v2/_catalog").json()["repositories"], serde_json::json!(["a"]), "strays are no repositories");
     assert_eq!(registry.get("/v2/a/manifests/v1").body, manifest, "the manifest is served");
     fs::write(tags.join("v1/current/link"), format!("{}\n", sha256(&manifest))).expect("the test may write there");
-    registry
-        .get("/v2/a/manifests/v1")
-        .is(404, "a link with a newline is no link, as for distribution");
+    registry.get("/v2/a/manifests/v1").is(404, "a link with a newline is no link, as for distribution");
 }

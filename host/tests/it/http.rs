@@ -8,17 +8,11 @@ fn http_connection_lives_on_after_errors() {
     let mut connection = registry.connect();
     for _ in 0..3 {
         connection.send(&Request::new("GET", "/v2/")).is(200, "the connection is kept");
-        connection
-            .send(&Request::new("GET", "/v2/a/manifests/v1"))
-            .is(404, "an unknown manifest");
-        connection
-            .send(&Request::new("HEAD", "/v2/a/manifests/v1"))
-            .is(404, "an unknown manifest, without a body");
+        connection.send(&Request::new("GET", "/v2/a/manifests/v1")).is(404, "an unknown manifest");
+        connection.send(&Request::new("HEAD", "/v2/a/manifests/v1")).is(404, "an unknown manifest, without a body");
         connection.send(&Request::new("GET", "/v2/A/manifests/v1")).is(400, "a bad name");
         connection.send(&Request::new("PUT", "/v2/")).is(405, "a bad method");
-        let refused = Request::new("PUT", "/v2/a/manifests/v1")
-            .header("content-type", OCI_MANIFEST)
-            .body("{}");
+        let refused = Request::new("PUT", "/v2/a/manifests/v1").header("content-type", OCI_MANIFEST).body("{}");
         connection.send(&refused).is(400, "a bad manifest, whose body was read");
     }
 }
@@ -42,9 +36,7 @@ fn http_head_of_an_error_has_no_body() {
         if status != 405 {
             assert_eq!(answer.need("content-length"), length, "it is as long as GET would have it");
         }
-        connection
-            .send(&Request::new("GET", "/v2/"))
-            .is(200, "no byte of a body stands between two answers");
+        connection.send(&Request::new("GET", "/v2/")).is(200, "no byte of a body stands between two answers");
     }
 }
 
@@ -63,21 +55,10 @@ fn http_pipelined_requests_are_answered_in_order() {
         let mut connection = registry.connect();
         connection.write(requests.iter().flat_map(Request::encode).collect::<Vec<u8>>());
         for blob in &blobs {
-            assert!(
-                connection.read(false).is(200, "the first answer").body == *blob,
-                "the whole blob comes first"
-            );
-            assert_eq!(
-                connection.read(true).is(200, "the second answer").need("content-length"),
-                blob.len().to_string(),
-                "then HEAD"
-            );
+            assert!(connection.read(false).is(200, "the first answer").body == *blob, "the whole blob comes first");
+            assert_eq!(connection.read(true).is(200, "the second answer").need("content-length"), blob.len().to_string(), "then HEAD");
             connection.read(false).is(404, "then an error");
-            assert_eq!(
-                connection.read(false).is(206, "the last answer").body,
-                blob[10..90],
-                "then a part of the blob"
-            );
+            assert_eq!(connection.read(false).is(206, "the last answer").body, blob[10..90], "then a part of the blob");
         }
     }
 }
@@ -105,11 +86,7 @@ fn http_1_0_is_answered_and_the_connection_closed() {
     let digest = registry.push_blob("a", b"layer");
     let mut connection = registry.connect();
     connection.write(format!("GET /v2/a/blobs/{digest} HTTP/1.0\r\n\r\n"));
-    assert_eq!(
-        connection.read(false).is(200, "an old client is served").body,
-        b"layer",
-        "the blob comes whole"
-    );
+    assert_eq!(connection.read(false).is(200, "an old client is served").body, b"layer", "the blob comes whole");
     assert!(connection.is_closed(), "it did not ask to keep the connection");
     let mut kept = registry.connect();
     for _ in 0..2 {
@@ -122,9 +99,7 @@ fn http_1_0_is_answered_and_the_connection_closed() {
 fn http_connection_is_closed_when_the_client_wants_that() {
     let registry = Registry::memory();
     let mut connection = registry.connect();
-    connection
-        .send(&Request::new("GET", "/v2/").header("connection", "close"))
-        .is(200, "it is answered");
+    connection.send(&Request::new("GET", "/v2/").header("connection", "close")).is(200, "it is answered");
     assert!(connection.is_closed(), "then closed");
 }
 
@@ -141,11 +116,7 @@ fn http_expectation_is_met_before_the_body() {
     connection.read(false).is(201, "the body was taken");
     let mut refused = registry.connect();
     refused.write(head("/v2/A/blobs/uploads/"));
-    assert_eq!(
-        refused.read_line(),
-        "HTTP/1.1 400 Bad Request",
-        "a body that is not wanted is not asked for"
-    );
+    assert_eq!(refused.read_line(), "HTTP/1.1 400 Bad Request", "a body that is not wanted is not asked for");
 }
 
 #[test]
@@ -153,16 +124,8 @@ fn http_version_is_told_to_old_clients() {
     let registry = Registry::memory();
     for target in ["/v2/", "/v2", "http://registry.test/v2/"] {
         let answer = registry.get(target).is(200, target);
-        assert_eq!(
-            answer.need("docker-distribution-api-version"),
-            "registry/2.0",
-            "docker looks for this"
-        );
-        assert_eq!(
-            (answer.text().as_str(), answer.need("content-type")),
-            ("{}", "application/json"),
-            "and this"
-        );
+        assert_eq!(answer.need("docker-distribution-api-version"), "registry/2.0", "docker looks for this");
+        assert_eq!((answer.text().as_str(), answer.need("content-type")), ("{}", "application/json"), "and this");
     }
 }
 
@@ -173,10 +136,7 @@ fn http_answers_carry_a_request_id_of_their_own() {
     let mut ids = std::collections::HashSet::new();
     for target in ["/v2/", "/v2/", "/nowhere", "/v2/a/tags/list"] {
         let id = connection.send(&Request::new("GET", target)).need("x-request-id").to_owned();
-        assert!(
-            id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()),
-            "{id} is 32 digits"
-        );
+        assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id} is 32 digits");
         assert!(ids.insert(id), "no id comes twice");
     }
 }

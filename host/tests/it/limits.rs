@@ -18,18 +18,12 @@ fn limit_of_headers_answers_431() {
     let registry = Registry::memory();
     let long = Request::new("GET", "/v2/").header("x-long", "x".repeat(70_000));
     registry.send(&long).is(431, "server.header_max_bytes is 64 KiB");
-    let many = (0..200).fold(Request::new("GET", "/v2/"), |request, number| {
-        request.header(&format!("x-{number}"), "x")
-    });
+    let many = (0..200).fold(Request::new("GET", "/v2/"), |request, number| request.header(&format!("x-{number}"), "x"));
     registry.send(&many).is(431, "and no client needs two hundred headers");
-    let fair = (0..50).fold(Request::new("GET", "/v2/"), |request, number| {
-        request.header(&format!("x-{number}"), "x".repeat(1000))
-    });
+    let fair = (0..50).fold(Request::new("GET", "/v2/"), |request, number| request.header(&format!("x-{number}"), "x".repeat(1000)));
     registry.send(&fair).is(200, "below the limit all is well");
     let small = Registry::start("memory", "server.header_max_bytes = \"8KiB\"");
-    small
-        .send(&Request::new("GET", "/v2/").header("x-long", "x".repeat(9000)))
-        .is(431, "the operator's limit holds");
+    small.send(&Request::new("GET", "/v2/").header("x-long", "x".repeat(9000))).is(431, "the operator's limit holds");
     small.get("/v2/").is(200, "the registry lives on");
 }
 
@@ -65,9 +59,7 @@ fn limit_of_a_stalled_body_answers_408() {
         Request::new("POST", format!("/v2/a/blobs/uploads/?digest={digest}")).body(bytes(1, MIB)),
         Request::new("POST", format!("/v2/a/blobs/uploads/?digest={digest}")).body("12345"),
         Request::new("PUT", format!("{location}&digest={digest}")).body("12345"),
-        Request::new("PUT", "/v2/a/manifests/v1")
-            .header("content-type", OCI_MANIFEST)
-            .body(manifest),
+        Request::new("PUT", "/v2/a/manifests/v1").header("content-type", OCI_MANIFEST).body(manifest),
         Request::new("PATCH", registry.begin("a")).body("12345"),
     ];
     let mut stalled: Vec<_> = requests.iter().map(|_| registry.connect()).collect();
@@ -76,14 +68,8 @@ fn limit_of_a_stalled_body_answers_408() {
         connection.write(&whole[..whole.len() - 2]);
     }
     for connection in &mut stalled {
-        let answer = connection
-            .read(false)
-            .is_error(408, "BLOB_UPLOAD_INVALID", "server.body_idle_secs is 1");
-        assert!(
-            answer.message().contains("server.body_idle_secs"),
-            "the key is told: {}",
-            answer.message()
-        );
+        let answer = connection.read(false).expect_error(408, "BLOB_UPLOAD_INVALID", "server.body_idle_secs is 1");
+        assert!(answer.message().contains("server.body_idle_secs"), "the key is told: {}", answer.message());
         assert!(connection.is_closed(), "the rest of the body would be taken for a request");
     }
     is_empty(registry, "nothing is left of stalled bodies");
@@ -92,9 +78,7 @@ fn limit_of_a_stalled_body_answers_408() {
 #[test]
 fn limit_of_a_stalled_body_does_not_hurry_a_slow_one() {
     let registry = Registry::start("memory", "server.body_idle_secs = 1");
-    let whole = Request::new("POST", format!("/v2/a/blobs/uploads/?digest={}", sha256(b"12345678")))
-        .body("12345678")
-        .encode();
+    let whole = Request::new("POST", format!("/v2/a/blobs/uploads/?digest={}", sha256(b"12345678"))).body("12345678").encode();
     let mut connection = registry.connect();
     let (head, body) = whole.split_at(whole.len() - 8);
     connection.write(head);
@@ -120,11 +104,7 @@ fn limit_of_a_client_that_does_not_read_cuts_it() {
         let mut received = Vec::new();
         let _ = connection.stream().take(64 << 20).read_to_end(&mut received);
         assert!(received.len() < content.len(), "{} bytes are not the whole blob", received.len());
-        assert_eq!(
-            registry.get(format!("/v2/a/blobs/{digest}")).body.len(),
-            content.len(),
-            "others are served"
-        );
+        assert_eq!(registry.get(format!("/v2/a/blobs/{digest}")).body.len(), content.len(), "others are served");
     }
 }
 
@@ -156,10 +136,7 @@ fn limit_of_connections_lets_others_wait() {
     }
     waiting.stream().set_nonblocking(true).expect("it can be set");
     let peeked = waiting.stream().peek(&mut [0]);
-    assert!(
-        peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock),
-        "the third waits, and is not refused"
-    );
+    assert!(peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "the third waits, and is not refused");
     waiting.stream().set_nonblocking(false).expect("it can be set");
     drop(held.pop());
     waiting.read(false).is(200, "it is served as soon as one of the others has gone");
@@ -171,10 +148,7 @@ fn limit_of_a_blob_answers_413() {
     let content = bytes(1, MIB + 1);
     let digest = sha256(&content);
     let single = || Request::new("POST", format!("/v2/a/blobs/uploads/?digest={digest}"));
-    let location = registry
-        .patch(&registry.begin("a"), &content[..MIB])
-        .is(202, "up to the limit all is well")
-        .location();
+    let location = registry.patch(&registry.begin("a"), &content[..MIB]).is(202, "up to the limit all is well").location();
     for request in [
         single().body(content.clone()),
         single().chunked(content.chunks(50_000)),
@@ -183,9 +157,7 @@ fn limit_of_a_blob_answers_413() {
         Request::new("PUT", format!("{location}&digest={digest}")).body(&content[MIB..]),
         Request::new("PATCH", &location).chunked([&content[MIB..]]),
     ] {
-        let answer = registry
-            .send(&request)
-            .is_error(413, "SIZE_INVALID", "registry.blob_max_bytes is 1 MiB");
+        let answer = registry.send(&request).expect_error(413, "SIZE_INVALID", "registry.blob_max_bytes is 1 MiB");
         assert_eq!(answer.json()["errors"][0]["detail"]["limit"], MIB, "the limit is told");
     }
     registry.delete(&location).is(204, "the session that was full is still there");
@@ -196,29 +168,20 @@ fn limit_of_a_blob_answers_413() {
 fn limit_of_a_blob_is_told_to_a_client_that_is_still_sending() {
     let registry = Registry::start("memory", "registry.blob_max_bytes = 1000");
     let request = Request::new("POST", format!("/v2/a/blobs/uploads/?digest={}", sha256(b"x"))).body(bytes(1, 32 * MIB));
-    registry
-        .send(&request)
-        .is_error(413, "SIZE_INVALID", "a client that sends everything first still gets the answer");
+    registry.send(&request).expect_error(413, "SIZE_INVALID", "a client that sends everything first still gets the answer");
 }
 
 #[test]
 fn limit_of_a_full_storage_answers_507_and_gives_the_space_back() {
-    let registry = Registry::start_with(Start {
-        driver: "memory",
-        settings: "max_bytes = \"2MiB\"",
-        ..Start::default()
-    });
+    let registry = Registry::start_with(Start { driver: "memory", settings: "max_bytes = \"2MiB\"", ..Start::default() });
     let content = bytes(1, 3 * MIB);
     let target = format!("/v2/a/blobs/uploads/?digest={}", sha256(&content));
     for _ in 0..3 {
         let full = registry.send(&Request::new("POST", &target).body(content.clone()));
-        let full = full.is_error(507, "UNAVAILABLE", "the storage is full");
+        let full = full.expect_error(507, "UNAVAILABLE", "the storage is full");
         let id = full.need("x-request-id").to_owned();
         let line = registry.logged("the operator is told", |line| line["request"] == id.as_str());
-        assert!(
-            line["message"].as_str().is_some_and(|text| text.contains("max_bytes")),
-            "the cause is in the log: {line}"
-        );
+        assert!(line["message"].as_str().is_some_and(|text| text.contains("max_bytes")), "the cause is in the log: {line}");
     }
     registry.push_blob("a", &content[..MIB]);
 }
@@ -229,12 +192,7 @@ fn limit_of_an_uploads_age_ends_it() {
     let key = "0123456789abcdef0123456789abcdef".to_owned();
     let keys = "registry.upload_max_secs = 3600\nregistry.upload_signing_keys = [{ env = \"KEY\" }]";
     let variables = vec![("KEY", key.clone())];
-    let registry = Registry::start_with(Start {
-        driver: "memory",
-        keys,
-        variables,
-        ..Start::default()
-    });
+    let registry = Registry::start_with(Start { driver: "memory", keys, variables, ..Start::default() });
     let seal = |age: i64| {
         let keys = longshore::oci::SigningKeys::new([key.as_bytes()]).expect("a key");
         let state = longshore::oci::UploadState {
@@ -248,7 +206,5 @@ fn limit_of_an_uploads_age_ends_it() {
         state.location(&keys).to_str().expect("a location is text").to_owned()
     };
     registry.get(seal(3000)).is(204, "a young upload goes on");
-    registry
-        .get(seal(4000))
-        .is_error(404, "BLOB_UPLOAD_UNKNOWN", "registry.upload_max_secs is an hour");
+    registry.get(seal(4000)).expect_error(404, "BLOB_UPLOAD_UNKNOWN", "registry.upload_max_secs is an hour");
 }

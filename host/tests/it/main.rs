@@ -2,6 +2,7 @@
 //!
 //! Each file is one subject. The drivers are looked for beside the program, so `cargo build --workspace` comes first.
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a seed and the log of a registry that failed belong into the output")]
 
 mod bad_input;
 mod blob;

@@ -23,19 +23,10 @@ fn vanish(registry: &Registry, location: &str, body: &[u8], sent: usize) -> (Str
 fn resume_after_the_client_vanished_goes_on_from_what_was_kept() {
     for registry in Registry::of_each_driver() {
         let content = bytes(1, 4 * PART);
-        let first = registry
-            .patch(&registry.begin("a"), &content[..PART])
-            .is(202, "a chunk is appended")
-            .location();
+        let first = registry.patch(&registry.begin("a"), &content[..PART]).is(202, "a chunk is appended").location();
         let (location, received) = vanish(&registry, &first, &content[PART..], 2 * PART);
-        assert!(
-            received > PART && received <= 3 * PART,
-            "it kept some of the {} bytes that were sent: {received}",
-            2 * PART
-        );
-        let pushed = registry
-            .finish(&location, &sha256(&content), &content[received..])
-            .is(201, "the upload goes on from there");
+        assert!(received > PART && received <= 3 * PART, "it kept some of the {} bytes that were sent: {received}", 2 * PART);
+        let pushed = registry.finish(&location, &sha256(&content), &content[received..]).is(201, "the upload goes on from there");
         assert_eq!(registry.get(pushed.location()).body, content, "no byte is missing or doubled");
     }
 }
@@ -45,11 +36,9 @@ fn resume_after_the_first_body_broke_goes_on_from_what_was_kept() {
     for registry in Registry::of_each_driver() {
         let content = bytes(2, 2 * PART);
         let (location, received) = vanish(&registry, &registry.begin("a"), &content, PART);
-        let pushed = registry
-            .finish(&location, &sha256(&content), &content[received..])
-            .is(201, "the upload goes on from there");
+        let pushed = registry.finish(&location, &sha256(&content), &content[received..]).is(201, "the upload goes on from there");
         assert_eq!(registry.get(pushed.location()).body, content, "no byte is missing or doubled");
-        registry.get(&location).is_error(404, "BLOB_UPLOAD_UNKNOWN", "the session is over");
+        registry.get(&location).expect_error(404, "BLOB_UPLOAD_UNKNOWN", "the session is over");
     }
 }
 
@@ -65,19 +54,11 @@ fn resume_on_another_host_joins_the_chunks() {
         let chunk = Request::new("PATCH", &location).header("content-range", range).body(part);
         location = host.send(&chunk).is(202, "either host appends").location();
         let status = one.get(&location).is(204, "either host knows the session");
-        assert_eq!(
-            status.need("range"),
-            format!("0-{}", (number + 1) * PART - 1),
-            "either host knows where it stands"
-        );
+        assert_eq!(status.need("range"), format!("0-{}", (number + 1) * PART - 1), "either host knows where it stands");
     }
     let pushed = other.finish(&location, &sha256(&content), b"").is(201, "either host finishes");
     for host in [&one, &other] {
-        assert_eq!(
-            host.get(pushed.location()).is(200, "either host serves").body,
-            content,
-            "the chunks are joined"
-        );
+        assert_eq!(host.get(pushed.location()).is(200, "either host serves").body, content, "the chunks are joined");
     }
 }
 
@@ -86,30 +67,18 @@ fn resume_on_another_host_after_the_client_vanished_goes_on() {
     let one = Registry::filesystem();
     let other = one.start_beside("");
     let content = bytes(4, 3 * PART);
-    let first = one
-        .patch(&one.begin("a"), &content[..PART])
-        .is(202, "a chunk is appended")
-        .location();
+    let first = one.patch(&one.begin("a"), &content[..PART]).is(202, "a chunk is appended").location();
     let (_, received) = vanish(&one, &first, &content[PART..], PART);
     let status = other.get(&first).is(204, "the other host knows what was kept");
-    assert_eq!(
-        status.need("range"),
-        format!("0-{}", received - 1),
-        "it knows where the upload stands"
-    );
-    other
-        .finish(&status.location(), &sha256(&content), &content[received..])
-        .is(201, "the other host finishes");
+    assert_eq!(status.need("range"), format!("0-{}", received - 1), "it knows where the upload stands");
+    other.finish(&status.location(), &sha256(&content), &content[received..]).is(201, "the other host finishes");
 }
 
 #[test]
 fn resume_after_the_host_was_killed_goes_on_from_the_last_chunk() {
     let one = Registry::filesystem();
     let content = bytes(5, 3 * PART);
-    let location = one
-        .patch(&one.begin("a"), &content[..PART])
-        .is(202, "a chunk is appended")
-        .location();
+    let location = one.patch(&one.begin("a"), &content[..PART]).is(202, "a chunk is appended").location();
     let request = Request::new("PATCH", &location).body(&content[PART..]).encode();
     let connection = one.connect();
     connection.write(&request[..request.len() - PART]);
@@ -117,9 +86,7 @@ fn resume_after_the_host_was_killed_goes_on_from_the_last_chunk() {
     one.kill();
     let status = other.get(&location).is(204, "the session survives its host");
     assert_eq!(status.need("range"), format!("0-{}", PART - 1), "what was answered is kept");
-    let pushed = other
-        .finish(&location, &sha256(&content), &content[PART..])
-        .is(201, "the upload goes on from there");
+    let pushed = other.finish(&location, &sha256(&content), &content[PART..]).is(201, "the upload goes on from there");
     assert_eq!(other.get(pushed.location()).body, content, "no byte of the broken chunk is in it");
 }
 
@@ -133,13 +100,9 @@ fn resume_of_an_upload_that_ended_on_another_host_is_unknown() {
     let finished = one.patch(&one.begin("a"), &content).is(202, "a chunk is appended").location();
     one.finish(&finished, &sha256(&content), b"").is(201, "it is finished");
     for location in [cancelled, finished] {
-        other
-            .patch(&location, b"more")
-            .is_error(404, "BLOB_UPLOAD_UNKNOWN", "the other host finds nothing to go on with");
-        other
-            .finish(&location, &sha256(&content), b"")
-            .is_error(404, "BLOB_UPLOAD_UNKNOWN", "nor to finish");
-        other.delete(&location).is_error(404, "BLOB_UPLOAD_UNKNOWN", "nor to cancel");
+        other.patch(&location, b"more").expect_error(404, "BLOB_UPLOAD_UNKNOWN", "the other host finds nothing to go on with");
+        other.finish(&location, &sha256(&content), b"").expect_error(404, "BLOB_UPLOAD_UNKNOWN", "nor to finish");
+        other.delete(&location).expect_error(404, "BLOB_UPLOAD_UNKNOWN", "nor to cancel");
     }
 }
 
@@ -148,10 +111,7 @@ fn resume_of_an_upload_that_ended_on_another_host_is_unknown() {
 fn resume_from_an_old_url_never_stores_other_bytes_than_were_hashed() {
     for registry in Registry::of_each_driver() {
         let (start, good, bad) = (bytes(7, PART), bytes(8, PART), bytes(9, PART));
-        let first = registry
-            .patch(&registry.begin("a"), &start)
-            .is(202, "a chunk is appended")
-            .location();
+        let first = registry.patch(&registry.begin("a"), &start).is(202, "a chunk is appended").location();
         let second = registry.patch(&first, &good).is(202, "a chunk is appended").location();
         // The client goes back to the URL before, as if the last answer had not reached it, and sends something else.
         registry.patch(&first, &bad);
@@ -171,19 +131,9 @@ fn resume_from_an_old_url_never_stores_other_bytes_than_were_hashed() {
 fn resume_from_a_url_that_was_overtaken_is_unknown() {
     for registry in Registry::of_each_driver() {
         let content = bytes(10, 3 * PART);
-        let first = registry
-            .patch(&registry.begin("a"), &content[..PART])
-            .is(202, "a chunk is appended")
-            .location();
-        let second = registry
-            .patch(&first, &content[PART..2 * PART])
-            .is(202, "a chunk is appended")
-            .location();
-        registry
-            .patch(&first, &content[PART..])
-            .is_error(404, "BLOB_UPLOAD_UNKNOWN", "the session has gone on since this URL");
-        registry
-            .finish(&second, &sha256(&content), &content[2 * PART..])
-            .is(201, "the newest URL goes on");
+        let first = registry.patch(&registry.begin("a"), &content[..PART]).is(202, "a chunk is appended").location();
+        let second = registry.patch(&first, &content[PART..2 * PART]).is(202, "a chunk is appended").location();
+        registry.patch(&first, &content[PART..]).expect_error(404, "BLOB_UPLOAD_UNKNOWN", "the session has gone on since this URL");
+        registry.finish(&second, &sha256(&content), &content[2 * PART..]).is(201, "the newest URL goes on");
     }
 }

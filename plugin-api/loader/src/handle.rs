@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use longshore_plugin_api::abi::{ForeignDriver, ForeignUpload};
 use longshore_plugin_api::metadata::DriverInfo;
 use longshore_plugin_api::{
-    ByteRange, Bytes, Call, Capabilities, Condition, Driver, DriverError, ErrorClass, Key, ListPage, ListRequest, Method, ObjectInfo, Prefix, Read, Upload,
-    UploadToken,
+    ByteRange, Bytes, Call, Capabilities, Condition, Driver, DriverError, ErrorClass, Key, ListPage, ListRequest, Method, ObjectInfo,
+    Prefix, Read, Upload, UploadToken,
 };
 
 macro_rules! kinds {

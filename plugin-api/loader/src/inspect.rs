@@ -42,13 +42,7 @@ fn read(path: &Path) -> Result<Inspection, Fault> {
     let dynamic = Dynamic::read(&image)?;
     let note = Note::read(&image)?;
     let path = std::path::absolute(path).map_err(|error| unreadable(&error))?;
-    Ok(Inspection {
-        path,
-        info: note.info,
-        raw_note: note.json,
-        image,
-        dynamic,
-    })
+    Ok(Inspection { path, info: note.info, raw_note: note.json, image, dynamic })
 }
 
 /// Opens a regular file and tells its size in bytes.
@@ -68,11 +62,7 @@ fn open(path: &Path) -> Result<(File, u64), Fault> {
     }
     if !kind.is_file() {
         let kind = if kind.is_fifo() { "a pipe" } else { "a device" };
-        return Err(Fault::new(
-            RefusalCode::FileIsSpecial,
-            format!("it is {kind}, not a file"),
-            "give the path of the driver's file",
-        ));
+        return Err(Fault::new(RefusalCode::FileIsSpecial, format!("it is {kind}, not a file"), "give the path of the driver's file"));
     }
     Ok((file, metadata.len()))
 }
@@ -89,11 +79,9 @@ fn cannot_open(path: &Path, error: &io::Error) -> Fault {
             Fault::new(RefusalCode::FileNotFound, why, "give the path of an existing driver file")
         }
         // What `open` answers for a socket.
-        _ if path.metadata().is_ok_and(|it| it.file_type().is_socket()) => Fault::new(
-            RefusalCode::FileIsSpecial,
-            "it is a socket, not a file",
-            "give the path of the driver's file",
-        ),
+        _ if path.metadata().is_ok_and(|it| it.file_type().is_socket()) => {
+            Fault::new(RefusalCode::FileIsSpecial, "it is a socket, not a file", "give the path of the driver's file")
+        }
         _ => unreadable(error),
     }
 }
@@ -146,11 +134,7 @@ impl Inspection {
 
     /// The need behind [`glibc_floor`](Self::glibc_floor).
     pub(crate) fn glibc_need(&self) -> Option<((u32, u32), &VersionNeed)> {
-        self.dynamic
-            .versions
-            .iter()
-            .filter_map(|need| Some((glibc_version(&need.version)?, need)))
-            .max_by_key(|(version, _)| *version)
+        self.dynamic.versions.iter().filter_map(|need| Some((glibc_version(&need.version)?, need))).max_by_key(|(version, _)| *version)
     }
 
     /// True if it takes part of the little thread-local memory that is left over for libraries loaded late.
@@ -163,9 +147,7 @@ impl Inspection {
     /// # Errors
     /// Symbol tables that lead nowhere.
     pub fn exports(&self, symbol: &str) -> Result<bool, Refusal> {
-        self.dynamic
-            .exports(&self.image, symbol)
-            .map_err(|fault| fault.refuse(&self.path).named(&self.info.name))
+        self.dynamic.exports(&self.image, symbol).map_err(|fault| fault.refuse(&self.path).named(&self.info.name))
     }
 
     /// The digest of the open file, read whole on each call.

@@ -156,11 +156,7 @@ fn candidates(folder: &Path) -> io::Result<Vec<Candidate>> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if let Some(name) = entry.file_name().to_str().and_then(driver_name) {
-            found.push(Candidate {
-                name,
-                path: path::absolute(entry.path())?,
-                shadowed_by: None,
-            });
+            found.push(Candidate { name, path: path::absolute(entry.path())?, shadowed_by: None });
         }
     }
     Ok(found)
@@ -188,10 +184,7 @@ mod tests {
         let (first, second) = (folder_with(&["s3"]), folder_with(&["s3", "file-system"]));
         let folders = [first.path().to_owned(), second.path().to_owned()];
         assert_eq!(named("s3", &folders).unwrap(), first.path().join("liblongshore_driver_s3.so"));
-        assert_eq!(
-            named("file-system", &folders).unwrap(),
-            second.path().join("liblongshore_driver_file_system.so")
-        );
+        assert_eq!(named("file-system", &folders).unwrap(), second.path().join("liblongshore_driver_file_system.so"));
     }
 
     #[test]
@@ -206,10 +199,7 @@ mod tests {
              \"/there\"; use driver \"memory\", which is there, or add the folder of \"memroy\" to drivers.path"
         );
         let refusal = named("azure", &folders).unwrap_err();
-        assert_eq!(
-            refusal.fix,
-            "copy the driver's file into one of these folders, or add its folder to drivers.path"
-        );
+        assert_eq!(refusal.fix, "copy the driver's file into one of these folders, or add its folder to drivers.path");
     }
 
     #[test]
@@ -229,18 +219,9 @@ mod tests {
         let (first, second) = (folder_with(&["s3", "b-2"]), folder_with(&["s3", "a"]));
         write(first.path().join("libother.so"), "").unwrap();
         write(first.path().join("liblongshore_driver_UP.so"), "").unwrap();
-        let folders = [
-            first.path().to_owned(),
-            second.path().to_owned(),
-            first.path().to_owned(),
-            "/no/such".into(),
-        ];
+        let folders = [first.path().to_owned(), second.path().to_owned(), first.path().to_owned(), "/no/such".into()];
         let scan = scan(&folders);
-        let names: Vec<_> = scan
-            .candidates
-            .iter()
-            .map(|it| (it.name.as_str(), it.shadowed_by.as_deref()))
-            .collect();
+        let names: Vec<_> = scan.candidates.iter().map(|it| (it.name.as_str(), it.shadowed_by.as_deref())).collect();
         let winner = first.path().join("liblongshore_driver_s3.so");
         assert_eq!(names, [("a", None), ("b-2", None), ("s3", None), ("s3", Some(winner.as_path()))]);
         assert_eq!(scan.unreadable.len(), 1);

@@ -55,19 +55,14 @@ fn find(image: &Image) -> Result<Vec<u8>, Fault> {
     match (found.pop(), other_type) {
         (Some(content), _) if count == 1 => size_checked(content),
         (Some(_), _) => Err(duplicate(count)),
-        (None, Some(other)) => Err(unknown_version(format!(
-            "its driver note is of type {other}, this host reads type {NOTE_TYPE}"
-        ))),
+        (None, Some(other)) => Err(unknown_version(format!("its driver note is of type {other}, this host reads type {NOTE_TYPE}"))),
         (None, None) => Err(missing()),
     }
 }
 
 fn size_checked(content: Vec<u8>) -> Result<Vec<u8>, Fault> {
     if content.len() > NOTE_MAX_BYTES {
-        return Err(malformed(&format!(
-            "has {} bytes, at most {NOTE_MAX_BYTES} are allowed",
-            content.len()
-        )));
+        return Err(malformed(&format!("has {} bytes, at most {NOTE_MAX_BYTES} are allowed", content.len())));
     }
     Ok(content)
 }
@@ -78,9 +73,7 @@ fn parse(json: &str) -> Result<DriverInfo, Fault> {
     match value.get("schema").and_then(Value::as_u64) {
         Some(schema) if schema == u64::from(NOTE_SCHEMA) => {}
         Some(schema) => {
-            return Err(unknown_version(format!(
-                "its driver note has schema {schema}, this host reads {NOTE_SCHEMA}"
-            )));
+            return Err(unknown_version(format!("its driver note has schema {schema}, this host reads {NOTE_SCHEMA}")));
         }
         None => return Err(malformed("has no number `schema`")),
     }
@@ -90,10 +83,7 @@ fn parse(json: &str) -> Result<DriverInfo, Fault> {
     let info =
         DriverInfo::from_json(json.as_bytes()).map_err(|error| malformed(&format!("does not fit: {}", plain(&error.to_string()))))?;
     if !is_driver_name(&info.name) {
-        return Err(malformed(&format!(
-            "names the driver {:?}, a name is [a-z][a-z0-9-]{{0,31}}",
-            plain(&info.name)
-        )));
+        return Err(malformed(&format!("names the driver {:?}, a name is [a-z][a-z0-9-]{{0,31}}", plain(&info.name))));
     }
     Ok(info)
 }
@@ -112,9 +102,9 @@ fn control_character(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => Some(text.as_str()).filter(bad),
         Value::Array(values) => values.iter().find_map(control_character),
-        Value::Object(fields) => fields
-            .iter()
-            .find_map(|(name, value)| Some(name.as_str()).filter(bad).or_else(|| control_character(value))),
+        Value::Object(fields) => {
+            fields.iter().find_map(|(name, value)| Some(name.as_str()).filter(bad).or_else(|| control_character(value)))
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }
@@ -136,11 +126,7 @@ fn duplicate(count: usize) -> Fault {
 }
 
 fn unknown_version(why: String) -> Fault {
-    Fault::new(
-        RefusalCode::NoteUnknownVersion,
-        why,
-        "upgrade the host, or build the driver with a longshore-plugin-api of the host's time",
-    )
+    Fault::new(RefusalCode::NoteUnknownVersion, why, "upgrade the host, or build the driver with a longshore-plugin-api of the host's time")
 }
 
 fn malformed(what: &str) -> Fault {
@@ -176,28 +162,16 @@ mod tests {
         assert_eq!(refused(r#"{"schema":99,"name":7}"#).0, RefusalCode::NoteUnknownVersion);
         assert_eq!(
             refused("{"),
-            (
-                RefusalCode::NoteMalformed,
-                "its driver note is not JSON: EOF while parsing an object at line 1 column 1".into()
-            )
+            (RefusalCode::NoteMalformed, "its driver note is not JSON: EOF while parsing an object at line 1 column 1".into())
         );
-        assert_eq!(
-            refused("[]"),
-            (RefusalCode::NoteMalformed, "its driver note has no number `schema`".into())
-        );
+        assert_eq!(refused("[]"), (RefusalCode::NoteMalformed, "its driver note has no number `schema`".into()));
         assert_eq!(
             refused(r#"{"schema":1}"#),
-            (
-                RefusalCode::NoteMalformed,
-                "its driver note does not fit: missing field `name` at line 1 column 12".into()
-            )
+            (RefusalCode::NoteMalformed, "its driver note does not fit: missing field `name` at line 1 column 12".into())
         );
         assert_eq!(
             refused(r#"{"schema":1,"settings":{"a":["\u001b[2J"]}}"#),
-            (
-                RefusalCode::NoteMalformed,
-                "its driver note holds a control character in \"\u{fffd}[2J\"".into()
-            )
+            (RefusalCode::NoteMalformed, "its driver note holds a control character in \"\u{fffd}[2J\"".into())
         );
     }
 

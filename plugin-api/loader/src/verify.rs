@@ -62,10 +62,7 @@ fn not_writable_by_all(inspection: &Inspection) -> Result<(), Fault> {
         return Err(Fault::new(
             RefusalCode::PolicyWritableFile,
             format!("every user of this machine may write to it (mode {mode:04o})"),
-            format!(
-                "make sure that it is still the file you installed, then run chmod o-w {:?}",
-                inspection.path()
-            ),
+            format!("make sure that it is still the file you installed, then run chmod o-w {:?}", inspection.path()),
         ));
     }
     // A link can be exchanged in its own folder, and its target in the target's.
@@ -127,10 +124,7 @@ fn abi(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
     if abi.kind != "rust" {
         return Err(Fault::new(
             RefusalCode::AbiKind,
-            format!(
-                "it is called through tables of the kind {:?}, this host calls \"rust\"",
-                plain(&abi.kind)
-            ),
+            format!("it is called through tables of the kind {:?}, this host calls \"rust\"", plain(&abi.kind)),
             "build the driver with longshore-plugin-api, or use a host that speaks the driver's kind",
         ));
     }
@@ -140,22 +134,11 @@ fn abi(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
     }
     if abi.layout != policy.host_layout {
         let theirs = plain(&abi.layout);
-        let why = format!(
-            "its tables of ABI major {ours} are {theirs:?}, this host's are {:?}: one of them was changed",
-            policy.host_layout
-        );
-        return Err(Fault::new(
-            RefusalCode::AbiLayout,
-            why,
-            "build the driver with a released longshore-plugin-api of this host's time",
-        ));
+        let why =
+            format!("its tables of ABI major {ours} are {theirs:?}, this host's are {:?}: one of them was changed", policy.host_layout);
+        return Err(Fault::new(RefusalCode::AbiLayout, why, "build the driver with a released longshore-plugin-api of this host's time"));
     }
-    let lacking: Vec<_> = abi
-        .requires
-        .iter()
-        .filter(|name| !policy.host_extensions.contains(name))
-        .map(|name| plain(name))
-        .collect();
+    let lacking: Vec<_> = abi.requires.iter().filter(|name| !policy.host_extensions.contains(name)).map(|name| plain(name)).collect();
     if !lacking.is_empty() {
         return Err(Fault::new(
             RefusalCode::AbiExtension,
@@ -189,10 +172,7 @@ fn panics(inspection: &Inspection) -> Result<(), Fault> {
     }
     Err(Fault::new(
         RefusalCode::PanicAbort,
-        format!(
-            "it was built with panic = {:?}: its first panic would end the host",
-            plain(strategy)
-        ),
+        format!("it was built with panic = {:?}: its first panic would end the host", plain(strategy)),
         "build the driver with panic = \"unwind\" in its profile",
     ))
 }

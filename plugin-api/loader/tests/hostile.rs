@@ -32,10 +32,9 @@ fn cut_anywhere_it_is_refused_or_whole() {
         match examine(&file) {
             // What the dynamic linker maps is whole, only section headers were cut.
             Ok(cut) => assert_eq!(cut.info(), whole.info(), "{size} bytes"),
-            Err(refusal) => assert!(
-                [RefusalCode::FileEmpty, RefusalCode::FileTruncated].contains(&refusal.code),
-                "{size} bytes: {refusal}"
-            ),
+            Err(refusal) => {
+                assert!([RefusalCode::FileEmpty, RefusalCode::FileTruncated].contains(&refusal.code), "{size} bytes: {refusal}")
+            }
         }
     }
 }
@@ -45,14 +44,8 @@ fn file_that_shrinks_after_it_was_opened_is_refused() {
     let file = small_driver();
     let path = file.write();
     let inspection = inspect(&path).expect("it is sound");
-    File::options()
-        .write(true)
-        .open(path)
-        .and_then(|open| open.set_len(100))
-        .expect("the file is ours");
-    let refusal = inspection
-        .exports(Policy::of_this_host().entry_symbol)
-        .expect_err("its tables are gone");
+    File::options().write(true).open(path).and_then(|open| open.set_len(100)).expect("the file is ours");
+    let refusal = inspection.exports(Policy::of_this_host().entry_symbol).expect_err("its tables are gone");
     assert_eq!(refusal.code, RefusalCode::FileTruncated, "{refusal}");
 }
 
@@ -78,10 +71,7 @@ fn absurd_headers_are_refused() {
     for (at, absurd) in offsets.into_iter().chain(sizes).chain(counts) {
         let refusal = changed(&sound, at, &absurd).expect_err("the header is absurd");
         let code = refusal.code;
-        assert!(
-            [RefusalCode::FileMalformed, RefusalCode::FileTruncated].contains(&code),
-            "{absurd:?} at {at:#x}: {refusal}"
-        );
+        assert!([RefusalCode::FileMalformed, RefusalCode::FileTruncated].contains(&code), "{absurd:?} at {at:#x}: {refusal}");
     }
 }
 
@@ -97,10 +87,7 @@ fn program_headers(sound: &[u8]) -> impl Iterator<Item = usize> {
 fn parts_out_of_order_are_refused() {
     const LOAD: u32 = 1;
     let sound = small_driver().bytes;
-    let second = program_headers(&sound)
-        .filter(|at| sound[*at..][..4] == LOAD.to_ne_bytes())
-        .nth(1)
-        .expect("code is a part of its own");
+    let second = program_headers(&sound).filter(|at| sound[*at..][..4] == LOAD.to_ne_bytes()).nth(1).expect("code is a part of its own");
     let refusal = changed(&sound, second + 16, &0_u64.to_ne_bytes()).expect_err("two parts for one address");
     assert_eq!(refusal.code, RefusalCode::FileMalformed);
     assert!(refusal.why.ends_with("overlaps or precedes another one"), "{refusal}");
@@ -129,20 +116,12 @@ fn tables_beyond_the_limits_are_refused() {
         assert_eq!(refusal.code, RefusalCode::FileMalformed, "{refusal}");
         assert!(refusal.why.ends_with(why), "{refusal}");
     }
-    malformed(
-        inspect(&Marker::new().with_versions(1100).build()),
-        "it needs more than 1024 symbol versions",
-    );
-    malformed(
-        inspect(&Marker::new().with_libraries(256).build()),
-        " libraries and search folders, at most 256 are read",
-    );
+    malformed(inspect(&Marker::new().with_versions(1100).build()), "it needs more than 1024 symbol versions");
+    malformed(inspect(&Marker::new().with_libraries(256).build()), " libraries and search folders, at most 256 are read");
 
     const NOTE: u32 = 4;
     let mut file = small_driver();
-    let note = program_headers(&file.bytes)
-        .find(|at| file.bytes[*at..][..4] == NOTE.to_ne_bytes())
-        .expect("a driver has notes");
+    let note = program_headers(&file.bytes).find(|at| file.bytes[*at..][..4] == NOTE.to_ne_bytes()).expect("a driver has notes");
     file.bytes[note + 32..note + 40].copy_from_slice(&(1_u64 << 30).to_ne_bytes());
     let open = File::options().write(true).open(file.write()).expect("the file is ours");
     open.set_len(1 << 31).expect("a file with a hole takes no room");
@@ -151,10 +130,7 @@ fn tables_beyond_the_limits_are_refused() {
 
 #[test]
 fn random_bytes_never_panic_the_reader() {
-    let seed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("the clock is past 1970")
-        .as_nanos() as u64;
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_nanos() as u64;
     let file = small_driver();
     let open = File::create(file.path()).expect("the folder is ours");
     let mut random = Random(seed | 1);

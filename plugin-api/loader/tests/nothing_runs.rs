@@ -21,10 +21,7 @@ fn nothing_of_a_refused_file_runs() {
         ("abi-kind", Marker::new().with_note(|note| note["abi"]["kind"] = json!("c"))),
         ("abi-major", Marker::new().with_note(|note| note["abi"]["major"] = json!(9))),
         ("abi-layout", Marker::new().with_note(|note| note["abi"]["layout"] = json!("other"))),
-        (
-            "abi-extension",
-            Marker::new().with_note(|note| note["abi"]["requires"] = json!(["time-travel/1"])),
-        ),
+        ("abi-extension", Marker::new().with_note(|note| note["abi"]["requires"] = json!(["time-travel/1"]))),
         ("contract-version", Marker::new().with_note(|note| note["contract"] = json!(7))),
         ("panic-abort", Marker::new().with_note(|note| note["panic"] = json!("abort"))),
         ("entry-missing", Marker::new().with_entry("something_else")),
@@ -40,10 +37,7 @@ fn nothing_of_a_refused_file_runs() {
     let marker = Marker::new();
     let path = marker.build();
     fs::set_permissions(&path, Permissions::from_mode(0o666)).expect("the file is ours");
-    assert_eq!(
-        try_load(&path).expect_err("anyone may write it").code,
-        RefusalCode::PolicyWritableFile
-    );
+    assert_eq!(try_load(&path).expect_err("anyone may write it").code, RefusalCode::PolicyWritableFile);
     assert!(!marker.ran(), "a file writable by all has run");
 }
 
@@ -60,9 +54,6 @@ fn inspection_runs_nothing() {
 #[test]
 fn mark_appears_when_the_library_runs() {
     let marker = Marker::new();
-    let status = Command::new("/bin/true")
-        .env("LD_PRELOAD", marker.build())
-        .status()
-        .expect("/bin/true runs");
+    let status = Command::new("/bin/true").env("LD_PRELOAD", marker.build()).status().expect("/bin/true runs");
     assert!(status.success() && marker.ran(), "the constructor leaves its mark");
 }

@@ -19,16 +19,8 @@ fn sound_driver_is_loaded() {
     let inspection = try_load(&driver.write()).expect("the memory driver fits this host");
     assert_eq!(inspection.info().name, "memory");
     assert_eq!(inspection.size(), driver.bytes.len() as u64);
-    assert!(
-        inspection.needed().iter().any(|library| library.starts_with("libc.so")),
-        "{:?}",
-        inspection.needed()
-    );
-    assert!(
-        inspection.glibc_floor().is_some_and(|floor| floor >= (2, 2)),
-        "{:?}",
-        inspection.version_needs()
-    );
+    assert!(inspection.needed().iter().any(|library| library.starts_with("libc.so")), "{:?}", inspection.needed());
+    assert!(inspection.glibc_floor().is_some_and(|floor| floor >= (2, 2)), "{:?}", inspection.version_needs());
 }
 
 #[test]
@@ -46,10 +38,7 @@ fn inspection_outlives_the_section_headers() {
 fn inspection_tells_what_the_dynamic_table_says() {
     let plain = inspect(&Marker::new().build()).expect("the library has no defect");
     assert_eq!((plain.search_path(), plain.static_tls()), (&[][..], false));
-    let other = Marker::new()
-        .with_flag("-Wl,-rpath,/opt/a:/opt/b")
-        .with_flag("-DTLS")
-        .with_flag("-Wl,--hash-style=sysv");
+    let other = Marker::new().with_flag("-Wl,-rpath,/opt/a:/opt/b").with_flag("-DTLS").with_flag("-Wl,--hash-style=sysv");
     let other = inspect(&other.build()).expect("the library has no defect");
     assert_eq!((other.search_path(), other.static_tls()), (&["/opt/a:/opt/b".to_owned()][..], true));
     for (inspection, hash) in [(plain, "gnu"), (other, "sysv")] {
@@ -101,11 +90,7 @@ fn pipe_is_refused_without_waiting_for_its_writer() {
     let file = DriverFile::of("");
     let made = Command::new("mkfifo").arg(file.path()).status().expect("coreutils are installed");
     assert!(made.success());
-    refused(
-        &file.path(),
-        "file-is-special",
-        &format!("{UNNAMED}: it is a pipe, not a file; give the path of the driver's file"),
-    );
+    refused(&file.path(), "file-is-special", &format!("{UNNAMED}: it is a pipe, not a file; give the path of the driver's file"));
 }
 
 #[test]
@@ -125,11 +110,7 @@ fn files_of_other_kinds_are_refused() {
     for (content, kind, fix) in [
         (&b"#!/bin/sh\necho hello\n"[..], "a text file", USE_LIBRARY),
         (b"!<arch>\ndebian-binary   ", "a static library or a package", USE_LIBRARY),
-        (
-            b"\x1f\x8b\x08\0\0\0\0\0",
-            "a compressed file",
-            "unpack it and give the shared library in it",
-        ),
+        (b"\x1f\x8b\x08\0\0\0\0\0", "a compressed file", "unpack it and give the shared library in it"),
         (b"MZ\x90\0\x03", "a file for Windows", "install the driver's build for Linux"),
         (b"\xcf\xfa\xed\xfe\x07", "a file for macOS", "install the driver's build for Linux"),
         (b"\0\x01\x02", "a file of an unknown kind", USE_LIBRARY),
@@ -141,11 +122,7 @@ fn files_of_other_kinds_are_refused() {
 
 #[test]
 fn empty_file_is_refused() {
-    refused(
-        &DriverFile::of("").write(),
-        "file-empty",
-        &format!("{UNNAMED}: the file is empty; {COPY_AGAIN}"),
-    );
+    refused(&DriverFile::of("").write(), "file-empty", &format!("{UNNAMED}: the file is empty; {COPY_AGAIN}"));
 }
 
 #[test]
@@ -159,10 +136,7 @@ fn truncated_file_is_refused() {
     file.bytes.truncate(64 * 1024);
     let refusal = try_load(&file.write()).expect_err("the file is cut off");
     assert_eq!(refusal.code, RefusalCode::FileTruncated);
-    assert!(
-        refusal.why.starts_with("the file is cut off: its loaded part reaches to byte "),
-        "{refusal}"
-    );
+    assert!(refusal.why.starts_with("the file is cut off: its loaded part reaches to byte "), "{refusal}");
     assert!(refusal.why.ends_with(", the file has 65536 bytes"), "{refusal}");
 }
 
@@ -179,11 +153,7 @@ fn object_file_is_refused() {
     let mut file = DriverFile::memory();
     file.bytes[16] = 1; // ET_REL
     let fix = "give the shared library (lib….so) that the build of the driver makes";
-    refused(
-        &file.write(),
-        "file-not-library",
-        &format!("{UNNAMED}: it is an object file that was not linked; {fix}"),
-    );
+    refused(&file.write(), "file-not-library", &format!("{UNNAMED}: it is an object file that was not linked; {fix}"));
 }
 
 #[test]
@@ -209,11 +179,7 @@ fn file_of_32_bits_is_refused() {
 #[test]
 fn other_byte_order_is_refused() {
     let mut file = DriverFile::memory();
-    let (data, order) = if cfg!(target_endian = "little") {
-        (2, "big")
-    } else {
-        (1, "little")
-    };
+    let (data, order) = if cfg!(target_endian = "little") { (2, "big") } else { (1, "little") };
     file.bytes[5] = data;
     file.bytes[18..20].copy_from_slice(&if data == 2 { 22_u16.to_be_bytes() } else { 22_u16.to_le_bytes() });
     let sentence = format!(
@@ -225,10 +191,7 @@ fn other_byte_order_is_refused() {
 
 #[test]
 fn newer_glibc_is_refused() {
-    let floor = inspect(&memory_driver())
-        .expect("the memory driver is sound")
-        .glibc_floor()
-        .expect("it needs glibc");
+    let floor = inspect(&memory_driver()).expect("the memory driver is sound").glibc_floor().expect("it needs glibc");
     let from = format!("\0GLIBC_{}.{}\0", floor.0, floor.1);
     let to = format!("\0GLIBC_9.{}\0", "9".repeat(floor.1.to_string().len()));
     let version = to.trim_matches('\0').to_owned();
@@ -238,15 +201,9 @@ fn newer_glibc_is_refused() {
     let file = DriverFile::memory().replace(from.as_bytes(), to.as_bytes());
     let refusal = try_load(&file.write()).expect_err("there is no glibc 9");
     assert_eq!(refusal.code, RefusalCode::PlatformLibc);
-    assert!(
-        refusal.why.starts_with(&format!("it needs glibc {number} ({version} of lib")),
-        "{refusal}"
-    );
+    assert!(refusal.why.starts_with(&format!("it needs glibc {number} ({version} of lib")), "{refusal}");
     assert!(refusal.why.ends_with(&format!(", this host runs on {host}")), "{refusal}");
-    assert_eq!(
-        refusal.fix,
-        format!("build the driver on a system with glibc {host} or older, or run the host on a newer system")
-    );
+    assert_eq!(refusal.fix, format!("build the driver on a system with glibc {host} or older, or run the host on a newer system"));
 }
 
 #[test]

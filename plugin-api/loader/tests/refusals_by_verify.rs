@@ -14,32 +14,20 @@ use serde_json::json;
 fn library_without_note_is_refused() {
     let file = DriverFile::memory().replace(b"longshore\0\0\0{", b"longsh0re\0\0\0{");
     let fix = "give a driver's file, or add `export_driver!` to the driver's crate";
-    refused(
-        &file.write(),
-        "note-missing",
-        &format!("{UNNAMED}: it is a shared library without a driver note; {fix}"),
-    );
+    refused(&file.write(), "note-missing", &format!("{UNNAMED}: it is a shared library without a driver note; {fix}"));
 }
 
 #[test]
 fn notes_of_unknown_versions_are_refused() {
     let fix = "upgrade the host, or build the driver with a longshore-plugin-api of the host's time";
     let file = DriverFile::memory().note(|note| note["schema"] = json!(99));
-    refused(
-        &file.write(),
-        "note-unknown-version",
-        &format!("{UNNAMED}: its driver note has schema 99, this host reads 1; {fix}"),
-    );
+    refused(&file.write(), "note-unknown-version", &format!("{UNNAMED}: its driver note has schema 99, this host reads 1; {fix}"));
 
     let (one, two) = (1_u32.to_ne_bytes(), 2_u32.to_ne_bytes());
     let from = [&one[..], b"longshore\0\0\0{"].concat();
     let to = [&two[..], b"longshore\0\0\0{"].concat();
     let file = DriverFile::memory().replace(&from, &to);
-    refused(
-        &file.write(),
-        "note-unknown-version",
-        &format!("{UNNAMED}: its driver note is of type 2, this host reads type 1; {fix}"),
-    );
+    refused(&file.write(), "note-unknown-version", &format!("{UNNAMED}: its driver note is of type 2, this host reads type 1; {fix}"));
 }
 
 #[test]
@@ -69,11 +57,7 @@ fn other_abi_is_refused() {
 
     let file = DriverFile::memory().note(|note| note["abi"]["major"] = json!(9));
     let fix = format!("build the driver with a longshore-plugin-api of ABI major {major}, or use a host that speaks the driver's");
-    refused(
-        &file.write(),
-        "abi-major",
-        &format!("{NAMED}: built for ABI major 9, this host speaks {major}; {fix}"),
-    );
+    refused(&file.write(), "abi-major", &format!("{NAMED}: built for ABI major 9, this host speaks {major}; {fix}"));
 
     let file = DriverFile::memory().note(|note| note["abi"]["layout"] = json!("other"));
     let fix = "build the driver with a released longshore-plugin-api of this host's time";
@@ -91,11 +75,7 @@ fn other_abi_is_refused() {
 fn other_contract_is_refused() {
     let file = DriverFile::memory().note(|note| note["contract"] = json!(7));
     let fix = "use a version of the driver for contract 1, or a host for contract 7";
-    refused(
-        &file.write(),
-        "contract-version",
-        &format!("{NAMED}: it keeps driver contract 7, this host relies on 1; {fix}"),
-    );
+    refused(&file.write(), "contract-version", &format!("{NAMED}: it keeps driver contract 7, this host relies on 1; {fix}"));
 }
 
 #[test]
@@ -110,10 +90,7 @@ fn aborting_driver_is_refused() {
 
 #[test]
 fn other_driver_than_the_one_asked_for_is_refused() {
-    let policy = Policy {
-        expected_name: Some("s3".into()),
-        ..Policy::of_this_host()
-    };
+    let policy = Policy { expected_name: Some("s3".into()), ..Policy::of_this_host() };
     let sentence = format!(
         "{NAMED}: driver \"s3\" was asked for, the file says that it is \"memory\"; ask for \"memory\", or install the file of \"s3\" \
          under its own name"
@@ -127,9 +104,7 @@ fn sha256_is_that_of_the_file() {
     let path = file.write();
     let mut policy = Policy::of_this_host();
     let answer = Command::new("sha256sum").arg(&path).output().expect("coreutils are installed");
-    let digest: Sha256 = String::from_utf8_lossy(&answer.stdout)[..64]
-        .parse()
-        .expect("sha256sum prints hex digits");
+    let digest: Sha256 = String::from_utf8_lossy(&answer.stdout)[..64].parse().expect("sha256sum prints hex digits");
     policy.sha256 = Some(digest);
     try_load_with(&path, &policy).expect("the pin is the file's digest");
 
@@ -152,10 +127,7 @@ fn file_writable_by_all_is_refused() {
     );
     refused(&path, "policy-writable-file", &sentence);
 
-    let policy = Policy {
-        allow_writable: true,
-        ..Policy::of_this_host()
-    };
+    let policy = Policy { allow_writable: true, ..Policy::of_this_host() };
     try_load_with(&path, &policy).expect("the operator may allow it");
 }
 

@@ -83,14 +83,17 @@ mod tests {
 
     #[test]
     fn crossing_twice_keeps_the_address_and_releases_once() {
-        struct Owner(Vec<u8>, std::sync::Arc<()>);
+        struct Owner {
+            bytes: Vec<u8>,
+            _alive: std::sync::Arc<()>,
+        }
         impl AsRef<[u8]> for Owner {
             fn as_ref(&self) -> &[u8] {
-                &self.0
+                &self.bytes
             }
         }
         let count = std::sync::Arc::new(());
-        let bytes = Bytes::from_owner(Owner(vec![7; 100], count.clone()));
+        let bytes = Bytes::from_owner(Owner { bytes: vec![7; 100], _alive: count.clone() });
         let address = bytes.as_ptr();
         let back = DrvBytes::new(bytes).into_bytes();
         assert_eq!(back.as_ptr(), address, "no copy is made");

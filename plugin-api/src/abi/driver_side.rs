@@ -21,8 +21,8 @@ use super::tables::*;
 use super::values::*;
 use crate::metadata::DriverInfo;
 use crate::{
-    ByteRange, ByteStream, Call, Capabilities, Capability, Driver, DriverError, ErrorClass, Host, HostServices, Key, ListPage, ListRequest, OpenDriver, Prefix,
-    Read, ReadBody, Settings, Upload,
+    ByteRange, ByteStream, Call, Capabilities, Capability, Driver, DriverError, ErrorClass, Host, HostServices, Key, ListPage, ListRequest,
+    OpenDriver, Prefix, Read, ReadBody, Settings, Upload,
 };
 
 /// What [`export_driver!`](crate::export_driver) fills in.
@@ -54,11 +54,17 @@ extern "C" fn describe<E: Exports>() -> RStr<'static> {
     E::NOTE.into()
 }
 
-extern "C" fn open<E: Exports>(settings: RString, instance: RString, host: HostObject, lower: ROption<DriverObject>) -> AbiFuture<'static, DriverObject> {
+extern "C" fn open<E: Exports>(
+    settings: RString,
+    instance: RString,
+    host: HostObject,
+    lower: ROption<DriverObject>,
+) -> AbiFuture<'static, DriverObject> {
     let work = async move {
         let services: Arc<dyn HostServices> = Arc::new(ForeignHost::new(host));
         log_panics_to(&services);
-        let settings = serde_json::from_str(&settings).map_err(|error| DriverError::new(ErrorClass::Config, format!("settings are not JSON: {error}")))?;
+        let settings = serde_json::from_str(&settings)
+            .map_err(|error| DriverError::new(ErrorClass::Config, format!("settings are not JSON: {error}")))?;
         let info = DriverInfo::from_json(E::NOTE.as_bytes()).map_err(|error| DriverError::new(ErrorClass::Internal, error.to_string()))?;
         let host = Host::new(services.clone(), &instance);
         let lower = lower.into_option().map(|lower| ForeignDriver::adopt(lower, Capabilities::of(&Capability::ALL), "lower"));
@@ -153,7 +159,13 @@ impl<D: Driver> AbiDriver for Adapter<D> {
         answer("put", work, Into::into)
     }
 
-    fn list<'a>(&'a self, call: AbiCall, prefix: RStr<'a>, start_after: ROption<RStr<'a>>, options: AbiListOptions) -> AbiFuture<'a, AbiPage> {
+    fn list<'a>(
+        &'a self,
+        call: AbiCall,
+        prefix: RStr<'a>,
+        start_after: ROption<RStr<'a>>,
+        options: AbiListOptions,
+    ) -> AbiFuture<'a, AbiPage> {
         let work = async move {
             let request = ListRequest {
                 prefix: Prefix::parse(prefix.into())?,
@@ -223,7 +235,9 @@ impl<D: Driver> Adapter<D> {
             return (self.more)(name);
         };
         match capability {
-            Capability::DeletePrefix => Some(Extension::new(DeletePrefixTableValue { delete_prefix: delete_prefix::<D> }.leak_into_prefix())),
+            Capability::DeletePrefix => {
+                Some(Extension::new(DeletePrefixTableValue { delete_prefix: delete_prefix::<D> }.leak_into_prefix()))
+            }
             Capability::Copy => Some(Extension::new(CopyTableValue { copy: copy::<D> }.leak_into_prefix())),
             Capability::Presign => Some(Extension::new(PresignTableValue { presign: presign::<D> }.leak_into_prefix())),
             Capability::UploadList => Some(Extension::new(UploadListTableValue { upload_list: upload_list::<D> }.leak_into_prefix())),
@@ -252,7 +266,13 @@ unsafe extern "C" fn copy<'a, D: Driver>(instance: Instance<'a>, call: AbiCall, 
     answer("copy", work, Into::into)
 }
 
-unsafe extern "C" fn presign<'a, D: Driver>(instance: Instance<'a>, call: AbiCall, key: RStr<'a>, method: u32, expires_ms: u64) -> AbiFuture<'a, RString> {
+unsafe extern "C" fn presign<'a, D: Driver>(
+    instance: Instance<'a>,
+    call: AbiCall,
+    key: RStr<'a>,
+    method: u32,
+    expires_ms: u64,
+) -> AbiFuture<'a, RString> {
     // SAFETY: as in `delete_prefix`.
     let adapter = unsafe { instance.get::<Adapter<D>>() };
     let work = async move {
@@ -262,7 +282,11 @@ unsafe extern "C" fn presign<'a, D: Driver>(instance: Instance<'a>, call: AbiCal
     answer("presign", work, Into::into)
 }
 
-unsafe extern "C" fn upload_list<'a, D: Driver>(instance: Instance<'a>, call: AbiCall, older_than_ms: u64) -> AbiFuture<'a, RVec<RVec<u8>>> {
+unsafe extern "C" fn upload_list<'a, D: Driver>(
+    instance: Instance<'a>,
+    call: AbiCall,
+    older_than_ms: u64,
+) -> AbiFuture<'a, RVec<RVec<u8>>> {
     // SAFETY: as in `delete_prefix`.
     let adapter = unsafe { instance.get::<Adapter<D>>() };
     let work = async move { adapter.driver()?.upload_list(&Call::from(call), older_than_ms).await };

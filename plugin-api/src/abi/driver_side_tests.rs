@@ -12,8 +12,8 @@ use super::extension::Extension;
 use super::tables::*;
 use super::values::*;
 use crate::{
-    ByteRange, Bytes, Call, Capabilities, Capability, Condition, Driver, DriverError, ErrorClass, Key, ListPage, ListRequest, Method, ObjectInfo,
-    Prefix, Read, ReadBody, Upload, UploadToken,
+    ByteRange, Bytes, Call, Capabilities, Capability, Condition, Driver, DriverError, ErrorClass, Key, ListPage, ListRequest, Method,
+    ObjectInfo, Prefix, Read, ReadBody, Upload, UploadToken,
 };
 
 /// A driver that only counts how often it is reached.
@@ -136,7 +136,11 @@ fn bad_keys_through_the_tables_do_not_reach_the_driver() {
         if !key.is_empty() {
             assert_eq!(class(driver.list(call(), key.into(), RNone, page(1))), bad, "list {key:?}");
             // SAFETY: as above.
-            assert_eq!(class(unsafe { delete_prefix.delete_prefix()(driver.instance(), call(), key.into()) }), bad, "delete_prefix {key:?}");
+            assert_eq!(
+                class(unsafe { delete_prefix.delete_prefix()(driver.instance(), call(), key.into()) }),
+                bad,
+                "delete_prefix {key:?}"
+            );
         }
     }
     // SAFETY: as above.

@@ -57,8 +57,10 @@ impl ForeignDriver {
 
     /// Wraps an instance; its extension tables are asked for once, here.
     pub(crate) fn adopt(object: DriverObject, capabilities: Capabilities, origin: &str) -> Self {
-        let (delete_prefix, copy) = (table(&object, capabilities, Capability::DeletePrefix), table(&object, capabilities, Capability::Copy));
-        let (presign, upload_list) = (table(&object, capabilities, Capability::Presign), table(&object, capabilities, Capability::UploadList));
+        let (delete_prefix, copy) =
+            (table(&object, capabilities, Capability::DeletePrefix), table(&object, capabilities, Capability::Copy));
+        let (presign, upload_list) =
+            (table(&object, capabilities, Capability::Presign), table(&object, capabilities, Capability::UploadList));
         Self { object, origin: origin.into(), capabilities, delete_prefix, copy, presign, upload_list }
     }
 
@@ -234,7 +236,9 @@ fn body(mut answer: AbiRead, origin: &Arc<str>) -> Result<Read, DriverError> {
             Some(file) => ReadBody::File(FileRegion { file, offset: answer.offset, length: answer.length }),
             None => return Err(DriverError::new(ErrorClass::Broken, "the driver answered a read with a file but gave none")),
         },
-        other => return Err(DriverError::new(ErrorClass::Broken, format!("the driver answered a read with a body of unknown kind {other}"))),
+        other => {
+            return Err(DriverError::new(ErrorClass::Broken, format!("the driver answered a read with a body of unknown kind {other}")));
+        }
     };
     Ok(Read { info: answer.info.into(), body })
 }

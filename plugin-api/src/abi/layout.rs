@@ -7,7 +7,9 @@ use abi_stable::StableAbi;
 use abi_stable::std_types::utypeid::UTypeId;
 use abi_stable::type_layout::{TLData, TypeLayout};
 
-use super::tables::{CopyTable, DeletePrefixTable, DriverObject, HostObject, JobObject, PresignTable, ReaderObject, RootRef, UploadListTable, UploadObject};
+use super::tables::{
+    CopyTable, DeletePrefixTable, DriverObject, HostObject, JobObject, PresignTable, ReaderObject, RootRef, UploadListTable, UploadObject,
+};
 
 /// The committed text. It changes only with the major, or before the first release with a note in the changelog.
 pub const SNAPSHOT: &str = include_str!("../../abi-layout-1.txt");
@@ -149,7 +151,11 @@ mod tests {
             assert_ne!(fnv(changed.as_bytes()), fnv(released.as_bytes()), "{change} changes the fingerprint");
         }
         assert_eq!(text(versions::released::Table::LAYOUT), released, "the text is the same each time");
-        assert_eq!(super::super::ABI_LAYOUT.as_bytes(), hex(fnv(describe().as_bytes())), "the note repeats the fingerprint of the tables as they are");
+        assert_eq!(
+            super::super::ABI_LAYOUT.as_bytes(),
+            hex(fnv(describe().as_bytes())),
+            "the note repeats the fingerprint of the tables as they are"
+        );
     }
 
     /// Driver contract, section 9: "The tables of a major are frozen whole".

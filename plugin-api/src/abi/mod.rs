@@ -21,7 +21,13 @@
 //! 4. No panic crosses: every entry is wrapped in a guard that lives in the driver's binary.
 #![allow(non_local_definitions, non_camel_case_types, reason = "code that abi_stable's macros expand to")]
 #![allow(missing_docs, reason = "abi_stable's macros generate public items without docs; what is written by hand has them")]
-#![allow(unused_qualifications, unreachable_pub, elided_lifetimes_in_paths, clippy::all, reason = "code that abi_stable's macros expand to")]
+#![allow(
+    unused_qualifications,
+    unreachable_pub,
+    elided_lifetimes_in_paths,
+    clippy::all,
+    reason = "code that abi_stable's macros expand to"
+)]
 #![expect(unsafe_code, reason = "this module and the loader are the two homes of unsafe code")]
 
 mod bytes;

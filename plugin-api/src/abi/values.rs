@@ -5,8 +5,8 @@ use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use abi_stable::StableAbi;
 use abi_stable::std_types::{ROption, RResult, RString, RVec};
 
-use super::tables::{ReaderObject, UploadObject};
 use super::DrvBytes;
+use super::tables::{ReaderObject, UploadObject};
 use crate::{Cause, Condition, DriverError, Entry, ErrorClass, KeyBuf, Method, ObjectInfo, PrefixBuf, UploadToken};
 
 /// The answer of a call.

@@ -16,11 +16,7 @@ pub(super) fn settings(object: &Object, settings: &Value) -> Result<Value, Vec<S
         Value::Object(map) => check.object(object, map),
         other => check.reject(SettingFaultKind::WrongType, Some(other), "must be an object".to_owned()),
     };
-    if check.faults.is_empty() {
-        Ok(completed)
-    } else {
-        Err(check.faults)
-    }
+    if check.faults.is_empty() { Ok(completed) } else { Err(check.faults) }
 }
 
 /// Checks one value of a schema's own, a default or an example.
@@ -30,9 +26,7 @@ pub(super) fn value(property: &Property, value: &Value) -> Result<Value, Rejecte
     match check.faults.into_iter().next() {
         None => Ok(completed),
         Some(fault) if fault.path.is_empty() => Err(Rejected { rule: fault.rule }),
-        Some(fault) => Err(Rejected {
-            rule: format!("has a fault, {fault}"),
-        }),
+        Some(fault) => Err(Rejected { rule: format!("has a fault, {fault}") }),
     }
 }
 
@@ -91,11 +85,7 @@ impl Check {
     }
 
     fn array(&mut self, items: &Property, found: &[Value]) -> Value {
-        found
-            .iter()
-            .enumerate()
-            .map(|(index, value)| self.at(&index.to_string(), |check| check.property(items, value)))
-            .collect()
+        found.iter().enumerate().map(|(index, value)| self.at(&index.to_string(), |check| check.property(items, value))).collect()
     }
 
     fn string(&mut self, property: &Property, text: &str) -> Value {
@@ -115,11 +105,7 @@ impl Check {
             _ => found.as_i64(),
         };
         let Some(number) = number else {
-            let kind = if found.is_string() && unit.is_some() {
-                SettingFaultKind::BadUnit
-            } else {
-                SettingFaultKind::WrongType
-            };
+            let kind = if found.is_string() && unit.is_some() { SettingFaultKind::BadUnit } else { SettingFaultKind::WrongType };
             return self.reject(kind, Some(found), unit.map_or("must be an integer", Unit::rule).to_owned());
         };
         if let Kind::Integer { minimum, maximum, .. } = property.kind
@@ -172,10 +158,7 @@ impl Check {
             let Some(property) = object.property(name) else { continue };
             self.at(name, |check| {
                 if let Some(deprecated) = &property.deprecated {
-                    let instead = deprecated
-                        .replaced_by
-                        .as_ref()
-                        .map_or_else(String::new, |name| format!(", use {name}"));
+                    let instead = deprecated.replaced_by.as_ref().map_or_else(String::new, |name| format!(", use {name}"));
                     check.reject(SettingFaultKind::Deprecated, None, format!("is deprecated{instead}"));
                 }
                 check.deprecated_below(property, value);
@@ -203,13 +186,7 @@ impl Check {
     }
 
     fn reject(&mut self, kind: SettingFaultKind, found: Option<&Value>, rule: String) -> Value {
-        self.faults.push(SettingFault {
-            path: self.path.clone(),
-            kind,
-            found: found.map(show),
-            rule,
-            nearest: None,
-        });
+        self.faults.push(SettingFault { path: self.path.clone(), kind, found: found.map(show), rule, nearest: None });
         Value::Null
     }
 }
@@ -312,10 +289,7 @@ mod tests {
 
     #[test]
     fn settings_fault_in_a_secret_never_shows_it() {
-        assert_eq!(
-            sentences(&json!({ "root": "x", "token": "hunter2" })),
-            ["token must be at least 8 characters long"]
-        );
+        assert_eq!(sentences(&json!({ "root": "x", "token": "hunter2" })), ["token must be at least 8 characters long"]);
         assert_eq!(sentences(&json!({ "root": "x", "token": 12345678 })), ["token must be a string"]);
     }
 
@@ -331,10 +305,7 @@ mod tests {
         let settings = json!({ "root": "x", "fsync": true });
         assert!(schema().check(&settings).is_ok());
         let warnings = schema().deprecations(&settings);
-        assert_eq!(
-            warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ["fsync is deprecated, use durability"]
-        );
+        assert_eq!(warnings.iter().map(ToString::to_string).collect::<Vec<_>>(), ["fsync is deprecated, use durability"]);
         assert_eq!(warnings[0].kind, SettingFaultKind::Deprecated);
     }
 }

@@ -42,11 +42,7 @@ pub enum SettingFaultKind {
 
 impl fmt::Display for SettingFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let subject = if self.path.is_empty() {
-            "settings".to_owned()
-        } else {
-            self.path.join(".")
-        };
+        let subject = if self.path.is_empty() { "settings".to_owned() } else { self.path.join(".") };
         match &self.found {
             Some(found) => write!(f, "{subject} is {found}, {}", self.rule),
             None => write!(f, "{subject} {}", self.rule),

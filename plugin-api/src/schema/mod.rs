@@ -88,11 +88,7 @@ pub enum Kind {
     /// A text; lengths in characters.
     String { min_length: Option<u64>, max_length: Option<u64> },
     /// A whole number that fits in 64 bits with a sign.
-    Integer {
-        minimum: Option<i64>,
-        maximum: Option<i64>,
-        unit: Option<Unit>,
-    },
+    Integer { minimum: Option<i64>, maximum: Option<i64>, unit: Option<Unit> },
     /// Any number.
     Number { minimum: Option<f64>, maximum: Option<f64> },
     /// `true` or `false`.
@@ -152,8 +148,7 @@ impl Schema {
     /// The property at a path of keys; below an array any step leads to its elements.
     pub fn property(&self, path: &[impl AsRef<str>]) -> Option<&Property> {
         let (first, rest) = path.split_first()?;
-        rest.iter()
-            .try_fold(self.0.property(first.as_ref())?, |property, step| property.child(step.as_ref()))
+        rest.iter().try_fold(self.0.property(first.as_ref())?, |property, step| property.child(step.as_ref()))
     }
 
     /// True if the value at `path` must not be shown.
@@ -284,10 +279,7 @@ mod tests {
         assert!(!schema.is_secret(&["root"]));
         assert!(schema.property(&["mirrors", "0", "nothing"]).is_none());
         assert!(schema.property(&[""; 0]).is_none());
-        assert_eq!(
-            schema.properties().map(|(name, _)| name).collect::<Vec<_>>(),
-            ["buffer", "durability", "mirrors", "root"]
-        );
+        assert_eq!(schema.properties().map(|(name, _)| name).collect::<Vec<_>>(), ["buffer", "durability", "mirrors", "root"]);
     }
 
     #[test]

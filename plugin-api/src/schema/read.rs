@@ -43,12 +43,7 @@ impl<'s> Keywords<'s> {
             faults.push(format!("{place}: must be an object of keywords"));
             return None;
         };
-        Some(Self {
-            at: place.to_owned(),
-            json,
-            taken: Vec::new(),
-            faults,
-        })
+        Some(Self { at: place.to_owned(), json, taken: Vec::new(), faults })
     }
 
     fn fault(&mut self, sentence: impl AsRef<str>) {
@@ -83,11 +78,7 @@ impl<'s> Keywords<'s> {
     }
 
     fn below(&self, step: &str) -> String {
-        if self.at == "the schema" {
-            step.to_owned()
-        } else {
-            format!("{}.{step}", self.at)
-        }
+        if self.at == "the schema" { step.to_owned() } else { format!("{}.{step}", self.at) }
     }
 
     fn limits<T: PartialOrd>(
@@ -119,10 +110,7 @@ impl<'s> Keywords<'s> {
             self.require(name, &mut properties);
         }
         // A property that cannot be read has left its fault; the object is of no use then.
-        let properties = properties
-            .into_iter()
-            .map(|(name, property)| Some((name, property?)))
-            .collect::<Option<_>>()?;
+        let properties = properties.into_iter().map(|(name, property)| Some((name, property?))).collect::<Option<_>>()?;
         Some(Object { properties, open })
     }
 
@@ -153,25 +141,13 @@ impl<'s> Keywords<'s> {
         let is_deprecated = self.flag("deprecated");
         let replaced_by = self.text("x-replaced-by").map(str::to_owned);
         let deprecated = (is_deprecated || replaced_by.is_some()).then_some(Deprecated { replaced_by });
-        let mut property = Property {
-            kind,
-            required: false,
-            default: None,
-            allowed: Vec::new(),
-            description,
-            examples: Vec::new(),
-            deprecated,
-            secret,
-        };
+        let mut property =
+            Property { kind, required: false, default: None, allowed: Vec::new(), description, examples: Vec::new(), deprecated, secret };
         if valued {
             property.allowed = self.allowed(&property);
         }
         property.default = self.take("default").and_then(|value| self.fitting("default", value, &property));
-        property.examples = self
-            .list("examples")
-            .iter()
-            .filter_map(|value| self.fitting("examples", value, &property))
-            .collect();
+        property.examples = self.list("examples").iter().filter_map(|value| self.fitting("examples", value, &property)).collect();
         self.finish(&format!("type {name:?}"));
         Some(property)
     }
@@ -215,10 +191,7 @@ impl<'s> Keywords<'s> {
         if self.json.contains_key("enum") && self.list("enum").is_empty() {
             self.fault(r#""enum" must list at least one value"#);
         }
-        self.list("enum")
-            .iter()
-            .filter_map(|value| self.fitting("enum", value, property))
-            .collect()
+        self.list("enum").iter().filter_map(|value| self.fitting("enum", value, property)).collect()
     }
 
     fn fitting(&mut self, keyword: &str, value: &Value, property: &Property) -> Option<Value> {
@@ -290,48 +263,21 @@ mod tests {
     #[test]
     fn schema_that_contradicts_itself_is_refused() {
         let cases = [
-            (
-                json!({ "type": "integer", "minimum": 3, "maximum": 2 }),
-                r#""minimum" is above "maximum""#,
-            ),
-            (
-                json!({ "type": "integer", "minimum": 3, "default": 2 }),
-                r#""default" does not fit: it must be at least 3"#,
-            ),
-            (
-                json!({ "type": "string", "enum": ["a"], "default": "b" }),
-                r#""default" does not fit: it must be "a""#,
-            ),
-            (
-                json!({ "type": "string", "enum": [1] }),
-                r#""enum" does not fit: it must be a string"#,
-            ),
+            (json!({ "type": "integer", "minimum": 3, "maximum": 2 }), r#""minimum" is above "maximum""#),
+            (json!({ "type": "integer", "minimum": 3, "default": 2 }), r#""default" does not fit: it must be at least 3"#),
+            (json!({ "type": "string", "enum": ["a"], "default": "b" }), r#""default" does not fit: it must be "a""#),
+            (json!({ "type": "string", "enum": [1] }), r#""enum" does not fit: it must be a string"#),
             (json!({ "type": "string", "enum": [] }), r#""enum" must list at least one value"#),
             (
                 json!({ "type": "integer", "x-unit": "bytes", "examples": ["1 parsec"] }),
                 "\"examples\" does not fit: it must be a whole number of bytes, or a text like \"64KiB\" or \"4MiB\"",
             ),
-            (
-                json!({ "type": "integer", "x-unit": "miles" }),
-                r#""x-unit" must be "bytes", "seconds" or "milliseconds""#,
-            ),
-            (
-                json!({ "type": "text" }),
-                r#""type" is "text", must be "string", "integer", "number", "boolean", "array" or "object""#,
-            ),
+            (json!({ "type": "integer", "x-unit": "miles" }), r#""x-unit" must be "bytes", "seconds" or "milliseconds""#),
+            (json!({ "type": "text" }), r#""type" is "text", must be "string", "integer", "number", "boolean", "array" or "object""#),
             (json!({ "type": 3 }), r#""type" must be a string"#),
-            (
-                json!({}),
-                r#""type" is missing; it must be "string", "integer", "number", "boolean", "array" or "object""#,
-            ),
-            (
-                json!({ "type": "array" }),
-                r#"an array needs "items", which says what its elements are"#,
-            ),
-            (
-                json!({ "type": "string", "x-secret": "yes" }),
-                r#""x-secret" must be true or false"#,
-            ),
+            (json!({}), r#""type" is missing; it must be "string", "integer", "number", "boolean", "array" or "object""#),
+            (json!({ "type": "array" }), r#"an array needs "items", which says what its elements are"#),
+            (json!({ "type": "string", "x-secret": "yes" }), r#""x-secret" must be true or false"#),
             (json!({ "type": "integer", "minimum": 1.5 }), r#""minimum" must be a whole number"#),
             (json!(true), "must be an object of keywords"),
         ];
@@ -349,10 +295,7 @@ mod tests {
         ];
         assert_eq!(faults(&schema), expected);
         assert_eq!(faults(&json!([])), ["the schema: must be an object of keywords"]);
-        assert_eq!(
-            faults(&json!({ "type": "array" }))[0],
-            r#"the schema: the root's "type" must be "object""#
-        );
+        assert_eq!(faults(&json!({ "type": "array" }))[0], r#"the schema: the root's "type" must be "object""#);
     }
 
     #[test]
@@ -365,11 +308,6 @@ mod tests {
         .unwrap();
         assert!(schema.is_secret(&["a"]) && !schema.is_secret(&["b"]));
         assert_eq!(schema.property(&["b"]).unwrap().deprecated, Some(Deprecated { replaced_by: None }));
-        assert_eq!(
-            schema.property(&["c"]).unwrap().deprecated,
-            Some(Deprecated {
-                replaced_by: Some("a".to_owned())
-            })
-        );
+        assert_eq!(schema.property(&["c"]).unwrap().deprecated, Some(Deprecated { replaced_by: Some("a".to_owned()) }));
     }
 }

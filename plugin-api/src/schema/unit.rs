@@ -55,10 +55,7 @@ impl Unit {
             return format!("{number} {}", self.name());
         };
         // A step of 1000 bytes is never chosen: 64000 is as likely a count of bytes as 64kB.
-        let steps = self
-            .steps()
-            .iter()
-            .filter(|(name, _)| self != Self::Bytes || *name == "B" || name.ends_with("iB"));
+        let steps = self.steps().iter().filter(|(name, _)| self != Self::Bytes || *name == "B" || name.ends_with("iB"));
         match steps.rev().find(|(_, step)| total >= *step && total.is_multiple_of(*step)) {
             Some((name, step)) => format!("{}{name}", total / step),
             None => number.to_string(),
@@ -116,20 +113,8 @@ mod tests {
 
     #[test]
     fn unit_of_a_text_that_is_not_a_whole_number_is_refused() {
-        let bytes = [
-            "",
-            "MiB",
-            "64",
-            "1.5GiB",
-            "-1B",
-            "64mib",
-            "64M",
-            "10s",
-            "18446744073709551615KiB",
-            "99999999999999999999B",
-            "1 MiB ",
-            "٣B",
-        ];
+        let bytes =
+            ["", "MiB", "64", "1.5GiB", "-1B", "64mib", "64M", "10s", "18446744073709551615KiB", "99999999999999999999B", "1 MiB ", "٣B"];
         for text in bytes {
             assert_eq!(Unit::Bytes.parse(text), None, "{text:?}");
         }

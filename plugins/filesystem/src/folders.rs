@@ -204,8 +204,6 @@ pub(crate) fn remove_hollow(outer: impl AsFd, name: &str, room: usize) -> rustix
     if !hollow {
         return Err(Errno::NOTEMPTY);
     }
-    inner
-        .iter()
-        .try_for_each(|name| remove_hollow(&folder, name, room.saturating_sub(name.len() + 1)))?;
+    inner.iter().try_for_each(|name| remove_hollow(&folder, name, room.saturating_sub(name.len() + 1)))?;
     rustix::fs::unlinkat(&outer, name, AtFlags::REMOVEDIR)
 }

@@ -60,12 +60,7 @@ impl Growing {
     /// The upload of a token, cut back to where it was suspended and locked for as long as it is held.
     pub(crate) fn resume(store: &Arc<Store>, claim: Claim) -> Result<Self, DriverError> {
         let folder = &store.private()?.uploads;
-        let gone = || {
-            DriverError::new(
-                ErrorClass::NotFound,
-                "there is no such upload: it was committed, aborted or removed",
-            )
-        };
+        let gone = || DriverError::new(ErrorClass::NotFound, "there is no such upload: it was committed, aborted or removed");
         let failed = |errno| match errno {
             Errno::NOENT => gone(),
             errno => failed("resume upload", &claim.id, errno),
@@ -170,9 +165,7 @@ impl Growing {
     }
 
     fn file(&self) -> Result<&OwnedFd, DriverError> {
-        self.file
-            .as_ref()
-            .ok_or_else(|| DriverError::new(ErrorClass::Internal, "the upload has no file"))
+        self.file.as_ref().ok_or_else(|| DriverError::new(ErrorClass::Internal, "the upload has no file"))
     }
 
     /// Accepts `bytes`, writing what no longer fits into memory.
@@ -318,12 +311,7 @@ impl Growing {
             // Not only the data: where the journal keeps the order, the file's new name goes with it.
             self.sync(sync_all)?;
         }
-        Claim {
-            id: self.id.clone(),
-            offset: self.written,
-            durable,
-        }
-        .seal()
+        Claim { id: self.id.clone(), offset: self.written, durable }.seal()
     }
 
     pub(crate) fn commit(&mut self, destination: &Key, size: u64) -> Result<ObjectInfo, DriverError> {

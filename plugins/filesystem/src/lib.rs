@@ -80,9 +80,7 @@ impl Driver for Filesystem {
 
     async fn put(&self, call: &Call, key: &Key, bytes: Bytes, condition: Condition) -> Result<ObjectInfo, DriverError> {
         let key = key.to_owned();
-        self.store()?
-            .blocking(call, move |store, _| write::put(store, &key, &bytes, condition))
-            .await
+        self.store()?.blocking(call, move |store, _| write::put(store, &key, &bytes, condition)).await
     }
 
     async fn list(&self, call: &Call, request: &ListRequest<'_>) -> Result<ListPage, DriverError> {
@@ -93,9 +91,7 @@ impl Driver for Filesystem {
             limit: request.limit,
             recursive: request.recursive,
         };
-        self.store()?
-            .blocking(call, move |store, stop| list::page(store, &request, stop))
-            .await
+        self.store()?.blocking(call, move |store, stop| list::page(store, &request, stop)).await
     }
 
     async fn delete(&self, call: &Call, key: &Key) -> Result<(), DriverError> {
@@ -131,21 +127,15 @@ impl Driver for Filesystem {
 
     async fn delete_prefix(&self, call: &Call, prefix: &Prefix) -> Result<(), DriverError> {
         let prefix = prefix.to_owned();
-        self.store()?
-            .blocking(call, move |store, stop| remove::below(store, &prefix, stop))
-            .await
+        self.store()?.blocking(call, move |store, stop| remove::below(store, &prefix, stop)).await
     }
 
     async fn copy(&self, call: &Call, from: &Key, to: &Key) -> Result<ObjectInfo, DriverError> {
         let (from, to) = (from.to_owned(), to.to_owned());
-        self.store()?
-            .blocking(call, move |store, stop| write::copy(store, &from, &to, stop))
-            .await
+        self.store()?.blocking(call, move |store, stop| write::copy(store, &from, &to, stop)).await
     }
 
     async fn upload_list(&self, call: &Call, older_than_ms: u64) -> Result<Vec<UploadToken>, DriverError> {
-        self.store()?
-            .blocking(call, move |store, _| upload::abandoned(store, older_than_ms))
-            .await
+        self.store()?.blocking(call, move |store, _| upload::abandoned(store, older_than_ms)).await
     }
 }

@@ -29,22 +29,13 @@ const BATCH_MIN: usize = 256;
 pub(crate) fn page(store: &Store, request: &Request, stop: &Stop) -> Result<ListPage, DriverError> {
     let prefix = request.prefix.as_str();
     let fault = |errno| {
-        if is_absent(errno) {
-            store.not_found(&request.prefix)
-        } else {
-            failed("list prefix", prefix, errno)
-        }
+        if is_absent(errno) { store.not_found(&request.prefix) } else { failed("list prefix", prefix, errno) }
     };
     let folder = store.root.at(prefix, FOLDER).map_err(fault)?;
     let path = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
     let limit = request.limit as usize;
     // One entry more than asked for tells whether anything follows.
-    let mut walk = Walk {
-        wanted: limit.saturating_add(1),
-        recursive: request.recursive,
-        stop,
-        entries: Vec::new(),
-    };
+    let mut walk = Walk { wanted: limit.saturating_add(1), recursive: request.recursive, stop, entries: Vec::new() };
     if let Some(after) = rest_after(&path, request.start_after.as_deref()) {
         walk.folder(&folder, &path, after)?;
     }
@@ -56,10 +47,7 @@ pub(crate) fn page(store: &Store, request: &Request, stop: &Stop) -> Result<List
     }
     let more = walk.entries.len() > limit;
     walk.entries.truncate(limit);
-    Ok(ListPage {
-        entries: walk.entries,
-        more,
-    })
+    Ok(ListPage { entries: walk.entries, more })
 }
 
 /// The part of `start_after` that names below `path` are compared with; "" if all of them follow, `None` if none does.

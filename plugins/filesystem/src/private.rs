@@ -42,10 +42,7 @@ impl Private {
     pub(crate) fn open(root: &Root) -> Result<Self, DriverError> {
         let at_root = root.at("", FOLDER).map_err(|errno| failed("open", "the root folder", errno))?;
         let private = folder(&at_root, PRIVATE)?;
-        Ok(Self {
-            temporary: folder(&private, TEMPORARY)?,
-            uploads: folder(&private, UPLOADS)?,
-        })
+        Ok(Self { temporary: folder(&private, TEMPORARY)?, uploads: folder(&private, UPLOADS)? })
     }
 }
 
@@ -112,12 +109,7 @@ impl<'p> Temporary<'p> {
     pub(crate) fn create(private: &'p Private) -> Result<Self, DriverError> {
         let id = Id::random()?;
         let file = create(&private.temporary, &id).map_err(|errno| failed("make a file in", PRIVATE, errno))?;
-        Ok(Self {
-            private,
-            id,
-            file,
-            published: false,
-        })
+        Ok(Self { private, id, file, published: false })
     }
 }
 
@@ -187,10 +179,7 @@ fn remove_stale(folder: &OwnedFd, name: &str, stale: Duration) -> rustix::io::Re
 /// How long ago a file was last written to; zero if that is in the future.
 pub(crate) fn age(stat: &rustix::fs::Stat) -> Duration {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let written = Duration::new(
-        u64::try_from(stat.st_mtime).unwrap_or(0),
-        u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
-    );
+    let written = Duration::new(u64::try_from(stat.st_mtime).unwrap_or(0), u32::try_from(stat.st_mtime_nsec).unwrap_or(0));
     now.saturating_sub(written)
 }
 
@@ -208,13 +197,8 @@ mod tests {
     fn ids_are_never_paths() {
         let id = Id::random().expect("random numbers can be had");
         assert!(Id::parse(id.as_str()) == Some(id));
-        for text in [
-            "",
-            "..",
-            "../../../../../../../../etc/passwd",
-            "0123456789abcdef0123456789abcde/",
-            "0123456789ABCDEF0123456789ABCDEF",
-        ] {
+        for text in ["", "..", "../../../../../../../../etc/passwd", "0123456789abcdef0123456789abcde/", "0123456789ABCDEF0123456789ABCDEF"]
+        {
             assert!(Id::parse(text).is_none(), "{text:?}");
         }
     }

@@ -83,11 +83,7 @@ pub(crate) fn info(stat: &Stat) -> ObjectInfo {
     let (seconds, nanoseconds) = (stat.st_mtime, stat.st_mtime_nsec);
     let modified = seconds.saturating_mul(1000).saturating_add(nanoseconds as i64 / 1_000_000);
     let version = format!("{:x}-{seconds:x}.{nanoseconds:x}-{:x}", stat.st_ino, stat.st_size);
-    ObjectInfo {
-        size: size(stat),
-        modified,
-        version: Some(version.into()),
-    }
+    ObjectInfo { size: size(stat), modified, version: Some(version.into()) }
 }
 
 fn size(stat: &Stat) -> u64 {
@@ -95,11 +91,7 @@ fn size(stat: &Stat) -> u64 {
 }
 
 fn region(file: OwnedFd, range: ByteRange, length: u64) -> ReadBody {
-    ReadBody::File(FileRegion {
-        file,
-        offset: range.offset,
-        length,
-    })
+    ReadBody::File(FileRegion { file, offset: range.offset, length })
 }
 
 /// The bytes, if the kernel has all of them in its cache.
@@ -120,10 +112,7 @@ fn waited(file: &OwnedFd, key: &Key, offset: u64, length: u64) -> Result<Bytes, 
     while done < bytes.len() {
         match rustix::io::pread(file, &mut bytes[done..], offset + done as u64) {
             Ok(0) => {
-                return Err(DriverError::new(
-                    ErrorClass::Broken,
-                    format!("the file of \"{key}\" became shorter while it was read"),
-                ));
+                return Err(DriverError::new(ErrorClass::Broken, format!("the file of \"{key}\" became shorter while it was read")));
             }
             Ok(read) => done += read,
             Err(Errno::INTR) => {}

@@ -17,11 +17,7 @@ use crate::write::sync_all;
 /// Removes an object. A link that somebody planted in its place is no object.
 pub(crate) fn object(store: &Store, key: &Key) -> Result<(), DriverError> {
     let answer = |errno| {
-        if is_absent(errno) {
-            store.not_found(key)
-        } else {
-            failed("delete key", key, errno)
-        }
+        if is_absent(errno) { store.not_found(key) } else { failed("delete key", key, errno) }
     };
     let folder = store.root.at(key.parent().as_str(), FOLDER).map_err(answer)?;
     let stat = rustix::fs::statat(&folder, key.name(), AtFlags::SYMLINK_NOFOLLOW).map_err(answer)?;
@@ -35,11 +31,7 @@ pub(crate) fn object(store: &Store, key: &Key) -> Result<(), DriverError> {
 /// Removes all keys below a prefix: the folder is renamed into the private one, so they vanish together, and is emptied there.
 pub(crate) fn below(store: &Store, prefix: &Prefix, stop: &Stop) -> Result<(), DriverError> {
     let answer = |errno| {
-        if is_absent(errno) {
-            store.not_found(prefix)
-        } else {
-            failed("delete prefix", prefix, errno)
-        }
+        if is_absent(errno) { store.not_found(prefix) } else { failed("delete prefix", prefix, errno) }
     };
     let (outer, name) = prefix.as_str().rsplit_once('/').unwrap_or(("", prefix.as_str()));
     let folder = store.root.at(outer, FOLDER).map_err(answer)?;
@@ -53,9 +45,7 @@ pub(crate) fn below(store: &Store, prefix: &Prefix, stop: &Stop) -> Result<(), D
         Ok(()) => {
             // The keys are gone; what follows only gives space back, and the next sweep takes up what is left.
             if let Err(error) = tree(private, &private.temporary, trash.as_str(), stop) {
-                store
-                    .host
-                    .log(Level::Warn, format_args!("the space of \"{prefix}/\" is not free yet: {error}"));
+                store.host.log(Level::Warn, format_args!("the space of \"{prefix}/\" is not free yet: {error}"));
             }
         }
         // A mount, or a folder of another user: it stays and is emptied.
@@ -124,11 +114,7 @@ fn empty_tree(private: &Private, folder: &OwnedFd, left: &mut Vec<String>, stop:
 }
 
 fn take_out(private: &Private, folder: &OwnedFd, name: &str, kind: Kind, left: &mut Vec<String>) -> Result<(), DriverError> {
-    let flags = if kind == Kind::Folder {
-        AtFlags::REMOVEDIR
-    } else {
-        AtFlags::empty()
-    };
+    let flags = if kind == Kind::Folder { AtFlags::REMOVEDIR } else { AtFlags::empty() };
     match rustix::fs::unlinkat(folder, name, flags) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(errno) if is_not_empty(errno) => {

@@ -103,11 +103,7 @@ pub(crate) fn child(folder: impl AsFd, name: &str, flags: OFlags) -> rustix::io:
 
 /// `openat2` refuses flags that mean nothing beside O_PATH.
 fn fitting(flags: OFlags) -> OFlags {
-    if flags.contains(OFlags::PATH) {
-        flags | OFlags::CLOEXEC
-    } else {
-        flags | ALWAYS
-    }
+    if flags.contains(OFlags::PATH) { flags | OFlags::CLOEXEC } else { flags | ALWAYS }
 }
 
 fn or_dot(path: &str) -> &str {

@@ -25,11 +25,7 @@ pub(crate) struct Staging {
 
 impl Staging {
     pub(crate) const fn new() -> Self {
-        Self {
-            bytes: Vec::new(),
-            pad: 0,
-            limit: GATHER_BYTES,
-        }
+        Self { bytes: Vec::new(), pad: 0, limit: GATHER_BYTES }
     }
 
     pub(crate) fn data(&self) -> &[u8] {
@@ -78,11 +74,7 @@ impl Staging {
         let pad = if pad < BLOCK_BYTES { pad } else { 0 };
         aligned.resize(pad, 0);
         aligned.extend_from_slice(self.data());
-        *self = Self {
-            bytes: aligned,
-            pad,
-            limit: STAGE_BYTES,
-        };
+        *self = Self { bytes: aligned, pad, limit: STAGE_BYTES };
     }
 
     /// How many of the bytes fill whole blocks.

@@ -50,9 +50,7 @@ impl Store {
             Err(error) if error.class() == ErrorClass::ReadOnly => Err(error),
             private => Ok(private?),
         };
-        let kind = rustix::fs::fstatfs(root.folder())
-            .map_err(|errno| failed("examine root folder", &settings.root, errno))?
-            .f_type;
+        let kind = rustix::fs::fstatfs(root.folder()).map_err(|errno| failed("examine root folder", &settings.root, errno))?.f_type;
         // The type is a signed word on some processors; only its low 32 bits are the magic number.
         let ordered = ORDERED.contains(&((kind as u64) & 0xFFFF_FFFF));
         let store = Arc::new(Self {
@@ -108,18 +106,11 @@ impl Store {
 
     /// The answer for a key that is absent.
     pub(crate) fn not_found(&self, name: impl std::fmt::Display) -> DriverError {
-        if self.root.is_gone() {
-            self.missing("was removed")
-        } else {
-            DriverError::not_found(name)
-        }
+        if self.root.is_gone() { self.missing("was removed") } else { DriverError::not_found(name) }
     }
 
     fn missing(&self, what: &str) -> DriverError {
-        let message = format!(
-            "the root folder \"{}\" {what}; restore it and open the driver again",
-            self.path.display()
-        );
+        let message = format!("the root folder \"{}\" {what}; restore it and open the driver again", self.path.display());
         DriverError::new(ErrorClass::Missing, message)
     }
 

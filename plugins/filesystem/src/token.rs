@@ -48,8 +48,7 @@ fn read(bytes: &[u8]) -> Option<Claim> {
 
 /// FNV-1a: tells a token that was cut or mistyped. Who may use a token is the host's concern.
 fn check(text: &str) -> u32 {
-    text.bytes()
-        .fold(0x811C_9DC5, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    text.bytes().fold(0x811C_9DC5, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]
@@ -59,24 +58,14 @@ mod tests {
     #[test]
     fn tokens_read_back_and_damaged_ones_are_refused() {
         let id = Id::random().expect("random numbers can be had");
-        let token = Claim {
-            id: id.clone(),
-            offset: 1 << 40,
-            durable: true,
-        }
-        .seal()
-        .expect("a token is short");
+        let token = Claim { id: id.clone(), offset: 1 << 40, durable: true }.seal().expect("a token is short");
         let claim = Claim::open(&token).expect("a token of ours");
         assert!(claim.id == id && claim.offset == 1 << 40 && claim.durable);
         for at in 0..token.as_bytes().len() {
             let mut bytes = token.as_bytes().to_vec();
             bytes[at] ^= 1;
             let damaged = UploadToken::new(bytes).expect("short enough");
-            assert_eq!(
-                Claim::open(&damaged).err().map(|error| error.class()),
-                Some(ErrorClass::InvalidArgument),
-                "byte {at}"
-            );
+            assert_eq!(Claim::open(&damaged).err().map(|error| error.class()), Some(ErrorClass::InvalidArgument), "byte {at}");
         }
         assert!(Claim::open(&UploadToken::new([]).expect("short enough")).is_err());
     }

@@ -56,14 +56,7 @@ pub(crate) fn abandoned(store: &Store, older_than_ms: u64) -> Result<Vec<UploadT
         let stat = rustix::fs::fstat(&file).map_err(failed)?;
         let old = private::age(&stat).as_millis() >= u128::from(older_than_ms);
         if old && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && private::lock(&file).is_ok() {
-            tokens.push(
-                Claim {
-                    id,
-                    offset: u64::try_from(stat.st_size).unwrap_or(0),
-                    durable: false,
-                }
-                .seal()?,
-            );
+            tokens.push(Claim { id, offset: u64::try_from(stat.st_size).unwrap_or(0), durable: false }.seal()?);
         }
     }
     Ok(tokens)
@@ -90,8 +83,7 @@ impl Upload for FilesystemUpload {
 
     async fn commit(&mut self, call: &Call, destination: &Key, size: u64) -> Result<ObjectInfo, DriverError> {
         let destination = destination.to_owned();
-        self.run(call, Some("committed"), move |growing| growing.commit(&destination, size))
-            .await
+        self.run(call, Some("committed"), move |growing| growing.commit(&destination, size)).await
     }
 
     async fn abort(&mut self, call: &Call) -> Result<(), DriverError> {
@@ -102,11 +94,7 @@ impl Upload for FilesystemUpload {
 impl FilesystemUpload {
     fn new(store: &Store, growing: Growing) -> Self {
         let offset = growing.end();
-        Self {
-            host: store.host.clone(),
-            held: Held::new(growing),
-            offset,
-        }
+        Self { host: store.host.clone(), held: Held::new(growing), offset }
     }
 
     /// Runs `step` on one of the host's threads, as [`Held::step`].

@@ -18,18 +18,12 @@ pub(crate) struct Stop {
 impl Stop {
     /// For one call, whose deadline it watches.
     pub(crate) fn new(call: &Call) -> Self {
-        Self {
-            call: *call,
-            abandoned: Arc::default(),
-        }
+        Self { call: *call, abandoned: Arc::default() }
     }
 
     /// For work of the instance's own, which ends when `closed` is set.
     pub(crate) fn when(closed: &Arc<AtomicBool>) -> Self {
-        Self {
-            call: Call::unbounded(),
-            abandoned: closed.clone(),
-        }
+        Self { call: Call::unbounded(), abandoned: closed.clone() }
     }
 
     /// # Errors

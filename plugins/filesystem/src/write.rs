@@ -110,21 +110,9 @@ pub(crate) fn sync_all(file: &OwnedFd) -> rustix::io::Result<()> {
 /// within one would keep its version.
 pub(crate) fn stamp(file: &OwnedFd) -> rustix::io::Result<ObjectInfo> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let written = Timespec {
-        tv_sec: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: i64::from(now.subsec_nanos()),
-    };
-    let untouched = Timespec {
-        tv_sec: 0,
-        tv_nsec: UTIME_OMIT,
-    };
-    rustix::fs::futimens(
-        file,
-        &Timestamps {
-            last_access: untouched,
-            last_modification: written,
-        },
-    )?;
+    let written = Timespec { tv_sec: i64::try_from(now.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(now.subsec_nanos()) };
+    let untouched = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    rustix::fs::futimens(file, &Timestamps { last_access: untouched, last_modification: written })?;
     Ok(read::info(&rustix::fs::fstat(file)?))
 }
 
@@ -166,10 +154,7 @@ fn name(
             Err(errno) => return Err(failed("write key", key, errno)),
         }
     }
-    Err(DriverError::new(
-        ErrorClass::Throttled,
-        format!("the folders of \"{key}\" changed {ATTEMPTS} times while it was written"),
-    ))
+    Err(DriverError::new(ErrorClass::Throttled, format!("the folders of \"{key}\" changed {ATTEMPTS} times while it was written")))
 }
 
 fn rename(private: &OwnedFd, from: &Id, folder: &OwnedFd, name: &str, condition: Condition) -> rustix::io::Result<()> {
@@ -188,12 +173,7 @@ fn rename(private: &OwnedFd, from: &Id, folder: &OwnedFd, name: &str, condition:
 
 /// Something stands where the object should: an empty folder that was left behind is removed, everything else is an error.
 fn clear_way(folder: &OwnedFd, key: &Key, condition: Condition) -> Result<(), DriverError> {
-    let clash = || {
-        DriverError::new(
-            ErrorClass::Conflict,
-            format!("\"{key}\" cannot be an object: \"{key}/\" is not empty"),
-        )
-    };
+    let clash = || DriverError::new(ErrorClass::Conflict, format!("\"{key}\" cannot be an object: \"{key}/\" is not empty"));
     match child(folder, key.name(), FOLDER) {
         Ok(inner) => {
             let room = folders::room(key.as_str());
@@ -225,11 +205,7 @@ fn sync_names(store: &Store, key: &Key, folder: &OwnedFd, changed: &[OwnedFd]) -
     }
     // Where the journal keeps the order, the entries of new folders are durable once a name in the innermost is.
     let changed = if store.ordered { &[] } else { changed };
-    changed
-        .iter()
-        .chain([folder])
-        .try_for_each(sync_all)
-        .map_err(|errno| failed("sync the folder of key", key, errno))
+    changed.iter().chain([folder]).try_for_each(sync_all).map_err(|errno| failed("sync the folder of key", key, errno))
 }
 
 fn copy_bytes(source: &OwnedFd, target: &OwnedFd, size: u64, stop: &Stop, to: &Key) -> Result<(), DriverError> {
@@ -240,10 +216,7 @@ fn copy_bytes(source: &OwnedFd, target: &OwnedFd, size: u64, stop: &Stop, to: &K
         let (mut from, mut into) = (offset, offset);
         match rustix::fs::copy_file_range(source, Some(&mut from), target, Some(&mut into), step) {
             Ok(0) => {
-                return Err(DriverError::new(
-                    ErrorClass::Broken,
-                    format!("the source of \"{to}\" became shorter while it was copied"),
-                ));
+                return Err(DriverError::new(ErrorClass::Broken, format!("the source of \"{to}\" became shorter while it was copied")));
             }
             Ok(copied) => offset += copied as u64,
             Err(Errno::INTR) => {}
@@ -260,10 +233,7 @@ fn copy_step(source: &OwnedFd, target: &OwnedFd, offset: u64, to: &Key) -> Resul
     let copied = retry_on_intr(|| rustix::io::pread(source, buffer.as_mut_slice(), offset))
         .map_err(|errno| failed("read the source of key", to, errno))?;
     if copied == 0 {
-        return Err(DriverError::new(
-            ErrorClass::Broken,
-            format!("the source of \"{to}\" became shorter while it was copied"),
-        ));
+        return Err(DriverError::new(ErrorClass::Broken, format!("the source of \"{to}\" became shorter while it was copied")));
     }
     write_all(target, &[&buffer[..copied]], offset).map_err(|errno| failed("write key", to, errno))?;
     Ok(copied as u64)

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use longshore_plugin_api::abi::LowerDriver;
 use longshore_plugin_api::{
-    ByteRange, Bytes, Call, Condition, Driver, DriverError, Host, Key, ListPage, ListRequest, ObjectInfo, OpenDriver, Prefix, Read, ReadBody, Settings,
-    UploadToken,
+    ByteRange, Bytes, Call, Condition, Driver, DriverError, Host, Key, ListPage, ListRequest, ObjectInfo, OpenDriver, Prefix, Read,
+    ReadBody, Settings, UploadToken,
 };
 use serde::Deserialize;
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use longshore_plugin_api::{Bytes, Condition, DriverError, Entry, ErrorClass, Key, KeyBuf, ListPage, ListRequest, ObjectInfo, Prefix, PrefixBuf, UploadToken};
+use longshore_plugin_api::{
+    Bytes, Condition, DriverError, Entry, ErrorClass, Key, KeyBuf, ListPage, ListRequest, ObjectInfo, Prefix, PrefixBuf, UploadToken,
+};
 
 /// One object.
 #[derive(Clone)]

@@ -57,11 +57,7 @@ impl Drop for Bomb {
 impl Interference for Panics {
     async fn open(settings: Settings, host: Host) -> Result<Self, DriverError> {
         let PanicsSettings { at } = settings.parse()?;
-        let panics = Self {
-            at,
-            armed: AtomicBool::new(true),
-            host,
-        };
+        let panics = Self { at, armed: AtomicBool::new(true), host };
         panics.entry("open");
         Ok(panics)
     }
@@ -98,11 +94,7 @@ async fn once_pending() {
     let mut asked = false;
     poll_fn(|context| {
         context.waker().wake_by_ref();
-        if std::mem::replace(&mut asked, true) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+        if std::mem::replace(&mut asked, true) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }

@@ -42,10 +42,7 @@ impl<I: Interference> OpenDriver for Around<I> {
 
 impl<I: Interference> Around<I> {
     fn upload(&self, upload: SoundUpload) -> AroundUpload<I> {
-        AroundUpload {
-            upload,
-            interference: self.interference.clone(),
-        }
+        AroundUpload { upload, interference: self.interference.clone() }
     }
 }
 

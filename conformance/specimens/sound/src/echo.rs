@@ -2,11 +2,7 @@
 //!
 //! Real extension tables are declared in `plugin-api`; this one shows that a third party can bring its own. The crate that declares it is the
 //! one thing both sides share.
-#![allow(
-    missing_docs,
-    non_camel_case_types,
-    reason = "the derive generates public items without docs and in its own style"
-)]
+#![allow(missing_docs, non_camel_case_types, reason = "the derive generates public items without docs and in its own style")]
 
 use abi_stable::StableAbi;
 use abi_stable::std_types::{RStr, RString};

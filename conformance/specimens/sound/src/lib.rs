@@ -48,10 +48,7 @@ impl Driver for Sound {
     async fn read(&self, _: &Call, key: &Key, range: ByteRange) -> Result<Read, DriverError> {
         let object = self.store().get(key)?.clone();
         let length = range.within(object.size())?;
-        Ok(Read {
-            info: object.info(),
-            body: stream::body(object.chunks(), range.offset, length),
-        })
+        Ok(Read { info: object.info(), body: stream::body(object.chunks(), range.offset, length) })
     }
 
     async fn put(&self, _: &Call, key: &Key, bytes: Bytes, condition: Condition) -> Result<ObjectInfo, DriverError> {

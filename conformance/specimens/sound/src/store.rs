@@ -19,10 +19,7 @@ pub(crate) struct Object {
 
 impl Object {
     pub(crate) fn info(&self) -> ObjectInfo {
-        ObjectInfo {
-            version: Some(self.version.to_string().into()),
-            ..ObjectInfo::new(self.size, self.modified)
-        }
+        ObjectInfo { version: Some(self.version.to_string().into()), ..ObjectInfo::new(self.size, self.modified) }
     }
 
     pub(crate) fn chunks(&self) -> &Arc<[Bytes]> {
@@ -73,12 +70,7 @@ impl Store {
         if condition == Condition::IfAbsent && self.objects.contains_key(key) {
             return Err(DriverError::new(ErrorClass::AlreadyExists, format!("{key} exists")));
         }
-        let object = Object {
-            size: size_of(&chunks),
-            chunks: chunks.into(),
-            modified: now(),
-            version: self.number(),
-        };
+        let object = Object { size: size_of(&chunks), chunks: chunks.into(), modified: now(), version: self.number() };
         let info = object.info();
         self.objects.insert(key.to_owned(), object);
         Ok(info)
@@ -120,9 +112,7 @@ impl Store {
     /// What the last `suspend` kept. Two who resume at once are isolated: each has a list of its own.
     pub(crate) fn resume(&self, id: u64) -> Result<Vec<Bytes>, DriverError> {
         let upload = self.suspended.get(&id);
-        upload
-            .map(|upload| upload.chunks.clone())
-            .ok_or_else(|| DriverError::not_found(format_args!("upload {id}")))
+        upload.map(|upload| upload.chunks.clone()).ok_or_else(|| DriverError::not_found(format_args!("upload {id}")))
     }
 
     pub(crate) fn forget(&mut self, id: u64) {

@@ -9,12 +9,7 @@ use longshore_plugin_api::{Bytes, DriverError, ReadBody};
 
 /// `length` bytes from `offset` on, which the chunks have: one chunk as it is, several as a stream.
 pub(crate) fn body(chunks: &Arc<[Bytes]>, offset: u64, length: u64) -> ReadBody {
-    let mut stream = Chunks {
-        chunks: chunks.clone(),
-        at: 0,
-        skip: offset,
-        left: length,
-    };
+    let mut stream = Chunks { chunks: chunks.clone(), at: 0, skip: offset, left: length };
     if chunks.len() > 1 {
         return ReadBody::Stream(Box::pin(stream));
     }

@@ -16,24 +16,14 @@ pub struct SoundUpload {
 impl SoundUpload {
     pub(crate) fn begin(driver: Sound) -> Self {
         let id = driver.store().number();
-        Self {
-            driver,
-            id,
-            chunks: Vec::new(),
-            size: 0,
-        }
+        Self { driver, id, chunks: Vec::new(), size: 0 }
     }
 
     pub(crate) fn resume(driver: Sound, token: &UploadToken) -> Result<Self, DriverError> {
         let foreign = |_| DriverError::new(ErrorClass::InvalidArgument, "this is no token of this driver");
         let id = u64::from_le_bytes(token.as_bytes().try_into().map_err(foreign)?);
         let chunks = driver.store().resume(id)?;
-        Ok(Self {
-            driver,
-            id,
-            size: size_of(&chunks),
-            chunks,
-        })
+        Ok(Self { driver, id, size: size_of(&chunks), chunks })
     }
 }
 

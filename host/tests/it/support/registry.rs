@@ -135,86 +135,41 @@ impl Registry {
     /// One over each driver, for what both must do; the files are not synced, which nothing here can see and which takes time.
     pub(crate) fn of_each_driver() -> [Self; 2] {
         let settings = "durability = \"process\"";
-        [
-            Self::memory(),
-            Self::start_with(Start {
-                driver: "filesystem",
-                settings,
-                ..Start::default()
-            }),
-        ]
+        [Self::memory(), Self::start_with(Start { driver: "filesystem", settings, ..Start::default() })]
     }
 
     /// With keys of the configuration, dotted, a line each.
     pub(crate) fn start(driver: &'static str, keys: &'static str) -> Self {
-        Self::start_with(Start {
-            driver,
-            keys,
-            ..Start::default()
-        })
+        Self::start_with(Start { driver, keys, ..Start::default() })
     }
 
     /// A second host on the same store.
     pub(crate) fn start_beside(&self, keys: &'static str) -> Self {
-        Self::start_with(Start {
-            driver: "filesystem",
-            keys,
-            folder: Some(self.folder.clone()),
-            ..Start::default()
-        })
+        Self::start_with(Start { driver: "filesystem", keys, folder: Some(self.folder.clone()), ..Start::default() })
     }
 
     pub(crate) fn start_with(start: Start) -> Self {
-        let folder = start
-            .folder
-            .unwrap_or_else(|| Arc::new(tempfile::tempdir().expect("a folder can be made")));
+        let folder = start.folder.unwrap_or_else(|| Arc::new(tempfile::tempdir().expect("a folder can be made")));
         let root = folder.path().join("data");
-        let root = if start.driver == "filesystem" {
-            format!("root = {root:?}\n")
-        } else {
-            String::new()
-        };
+        let root = if start.driver == "filesystem" { format!("root = {root:?}\n") } else { String::new() };
         let text = format!(
             "server.listen = \"127.0.0.1:0\"\n{}\n[storage.main]\ndriver = {:?}\n[storage.main.settings]\n{root}{}\n{}\n",
             start.keys, start.driver, start.settings, start.tables
         );
-        let file = tempfile::Builder::new()
-            .suffix(".toml")
-            .tempfile_in(folder.path())
-            .expect("a file can be made");
+        let file = tempfile::Builder::new().suffix(".toml").tempfile_in(folder.path()).expect("a file can be made");
         let (_, file) = file.keep().expect("the file stays");
         fs::write(&file, text).expect("the file can be written");
         let mut command = command();
-        command
-            .arg("serve")
-            .arg("--config")
-            .arg(&file)
-            .envs(start.variables)
-            .current_dir(folder.path());
-        let mut child = command
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program can be started");
+        command.arg("serve").arg("--config").arg(&file).envs(start.variables).current_dir(folder.path());
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program can be started");
         let log = Arc::new(Log::default());
         log.clone().collect(&mut child);
         let address = log.wait("the registry logs its address", |line| {
             let line: Value = serde_json::from_str(line).ok()?;
             let serving = line["message"] == "serving";
-            serving.then(|| {
-                line["address"]
-                    .as_str()
-                    .expect("the line has an address")
-                    .parse()
-                    .expect("the address is one")
-            })
+            serving.then(|| line["address"].as_str().expect("the line has an address").parse().expect("the address is one"))
         });
-        Self {
-            address,
-            folder,
-            child,
-            log,
-        }
+        Self { address, folder, child, log }
     }
 
     /// Sends the signal that asks for an orderly end.
@@ -244,8 +199,7 @@ impl Registry {
     /// Waits for a line of the log with this message.
     #[track_caller]
     pub(crate) fn logged(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        self.log
-            .wait(what, |line| serde_json::from_str(line).ok().filter(|line| wanted(line)))
+        self.log.wait(what, |line| serde_json::from_str(line).ok().filter(|line| wanted(line)))
     }
 
     pub(crate) fn connect(&self) -> Connection {
@@ -281,9 +235,7 @@ impl Registry {
     /// Begins an upload; where it goes on.
     #[track_caller]
     pub(crate) fn begin(&self, name: &str) -> String {
-        self.post(format!("/v2/{name}/blobs/uploads/"))
-            .is(202, "an upload begins")
-            .location()
+        self.post(format!("/v2/{name}/blobs/uploads/")).is(202, "an upload begins").location()
     }
 
     #[track_caller]
@@ -302,8 +254,7 @@ impl Registry {
     pub(crate) fn push_blob(&self, name: &str, content: &[u8]) -> String {
         let digest = sha256(content);
         let target = format!("/v2/{name}/blobs/uploads/?digest={digest}");
-        self.send(&Request::new("POST", target).body(content))
-            .is(201, "a blob is pushed in one request");
+        self.send(&Request::new("POST", target).body(content)).is(201, "a blob is pushed in one request");
         digest
     }
 
@@ -319,16 +270,13 @@ impl Registry {
         let manifest = super::image(b"{}", layer).to_string().into_bytes();
         self.push_blob(name, b"{}");
         self.push_blob(name, layer);
-        self.put_manifest(name, tag, super::OCI_MANIFEST, &manifest)
-            .is(201, "a manifest is pushed");
+        self.put_manifest(name, tag, super::OCI_MANIFEST, &manifest).is(201, "a manifest is pushed");
         manifest
     }
 
     /// How many files and sockets the process has open.
     pub(crate) fn open_files(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.child.id()))
-            .expect("the process is ours")
-            .count()
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the process is ours").count()
     }
 
     /// The folder of the store.
@@ -339,8 +287,7 @@ impl Registry {
     /// Where a blob's bytes lie.
     pub(crate) fn blob_file(&self, digest: &str) -> PathBuf {
         let hex = digest.strip_prefix("sha256:").expect("blobs lie under sha256");
-        self.data()
-            .join(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]))
+        self.data().join(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]))
     }
 
     /// Every file of the store, relative to its root, in order.

@@ -27,12 +27,7 @@ enum Body {
 
 impl Request {
     pub(crate) fn new(method: &str, target: impl Into<String>) -> Self {
-        Self {
-            method: method.to_owned(),
-            target: target.into(),
-            headers: Vec::new(),
-            body: Body::None,
-        }
+        Self { method: method.to_owned(), target: target.into(), headers: Vec::new(), body: Body::None }
     }
 
     pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -97,11 +92,7 @@ impl Answer {
     /// A header that comes at most once.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self
-            .headers
-            .iter()
-            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str());
+        let mut values = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
         let first = values.next();
         assert_eq!(values.next(), None, "header {name} comes once");
         first
@@ -110,8 +101,7 @@ impl Answer {
     /// A header that must be there.
     #[track_caller]
     pub(crate) fn need(&self, name: &str) -> &str {
-        self.header(name)
-            .unwrap_or_else(|| panic!("the answer has the header {name}: {self:?}"))
+        self.header(name).unwrap_or_else(|| panic!("the answer has the header {name}: {self:?}"))
     }
 
     pub(crate) fn location(&self) -> String {
@@ -148,7 +138,7 @@ impl Answer {
 
     /// Fails unless it is this error.
     #[track_caller]
-    pub(crate) fn is_error(self, status: u16, code: &str, rule: &str) -> Self {
+    pub(crate) fn expect_error(self, status: u16, code: &str, rule: &str) -> Self {
         let answer = self.is(status, rule);
         assert_eq!(answer.code(), code, "{rule}: {}", answer.text());
         answer
@@ -157,10 +147,7 @@ impl Answer {
     /// The path and query of a `Link` to the next page.
     pub(crate) fn next_page(&self) -> Option<String> {
         let link = self.header("link")?;
-        let target = link
-            .strip_prefix('<')
-            .and_then(|link| link.split_once('>'))
-            .expect("a link stands in angle brackets");
+        let target = link.strip_prefix('<').and_then(|link| link.split_once('>')).expect("a link stands in angle brackets");
         assert_eq!(target.1, "; rel=\"next\"", "a link says that it leads to the next page");
         Some(target.0.to_owned())
     }
@@ -237,21 +224,14 @@ impl Connection {
     #[track_caller]
     fn read_head(&mut self) -> Answer {
         let first = self.read_line();
-        let status = first
-            .strip_prefix("HTTP/1.")
-            .and_then(|rest| rest.get(2..5))
-            .and_then(|status| status.parse().ok());
+        let status = first.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|status| status.parse().ok());
         let mut headers = Vec::new();
         loop {
             let line = self.read_line();
             let Some((name, value)) = line.split_once(':') else { break };
             headers.push((name.to_owned(), value.trim().to_owned()));
         }
-        Answer {
-            status: status.unwrap_or_else(|| panic!("{first:?} is a status line")),
-            headers,
-            body: Vec::new(),
-        }
+        Answer { status: status.unwrap_or_else(|| panic!("{first:?} is a status line")), headers, body: Vec::new() }
     }
 
     #[track_caller]
@@ -261,11 +241,7 @@ impl Connection {
             // Not into a buffer of that length: filling it takes a debug build longer than a registry may be willing to wait.
             let length: u64 = length.parse().expect("content-length is a number");
             let read = (&mut self.0).take(length).read_to_end(&mut body);
-            assert_eq!(
-                read.ok(),
-                usize::try_from(length).ok(),
-                "the body is as long as content-length says"
-            );
+            assert_eq!(read.ok(), usize::try_from(length).ok(), "the body is as long as content-length says");
             return body;
         }
         assert_eq!(answer.header("transfer-encoding"), None, "every answer tells its length");

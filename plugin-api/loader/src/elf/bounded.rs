@@ -35,9 +35,7 @@ impl Bounded {
 
     /// One record of at most 64 bytes.
     pub(crate) fn record<T: Pod>(&self, at: u64, what: &str) -> Result<T, Fault> {
-        self.table::<T>(at, 1, what)?
-            .pop()
-            .ok_or_else(|| Fault::malformed(format!("its {what} has no size")))
+        self.table::<T>(at, 1, what)?.pop().ok_or_else(|| Fault::malformed(format!("its {what} has no size")))
     }
 
     /// `count` records in a row.
@@ -51,21 +49,17 @@ impl Bounded {
     /// `len` bytes.
     pub(crate) fn bytes(&self, at: u64, len: u64, what: &str) -> Result<Aligned, Fault> {
         if len > PIECE_MAX_BYTES {
-            return Err(Fault::malformed(format!(
-                "its {what} is {len} bytes large, at most {PIECE_MAX_BYTES} are read"
-            )));
+            return Err(Fault::malformed(format!("its {what} is {len} bytes large, at most {PIECE_MAX_BYTES} are read")));
         }
         let end = at.saturating_add(len);
         if end > self.size {
             return Err(self.ends_early(what, end));
         }
         let mut bytes = Aligned::zeroed(len as usize);
-        self.file
-            .read_exact_at(bytes.as_mut_slice(), at)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => self.ends_early(what, end),
-                _ => unreadable(&error),
-            })?;
+        self.file.read_exact_at(bytes.as_mut_slice(), at).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.ends_early(what, end),
+            _ => unreadable(&error),
+        })?;
         Ok(bytes)
     }
 
@@ -73,10 +67,7 @@ impl Bounded {
     pub(crate) fn ends_early(&self, what: &str, end: u64) -> Fault {
         Fault::new(
             RefusalCode::FileTruncated,
-            format!(
-                "the file is cut off: its {what} reaches to byte {end}, the file has {} bytes",
-                self.size
-            ),
+            format!("the file is cut off: its {what} reaches to byte {end}, the file has {} bytes", self.size),
             "copy the file again, whole, and rename it into place",
         )
     }
@@ -99,10 +90,7 @@ pub(crate) struct Aligned {
 
 impl Aligned {
     fn zeroed(len: usize) -> Self {
-        Self {
-            words: vec![0; len.div_ceil(8)],
-            len,
-        }
+        Self { words: vec![0; len.div_ceil(8)], len }
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {

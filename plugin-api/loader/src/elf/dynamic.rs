@@ -55,12 +55,7 @@ impl Dynamic {
             return Err(is_program());
         }
         let strings = entries.strings(image)?;
-        let names = |tag| {
-            entries
-                .all(tag)
-                .map(|at| strings_of(strings)?.text(image, at))
-                .collect::<Result<Vec<_>, _>>()
-        };
+        let names = |tag| entries.all(tag).map(|at| strings_of(strings)?.text(image, at)).collect::<Result<Vec<_>, _>>();
         let versions = match entries.first(elf::DT_VERNEED) {
             Some(address) => versions(image, strings_of(strings)?, address)?,
             None => Vec::new(),
@@ -156,19 +151,12 @@ impl Entries {
         if len > rest {
             return Err(Fault::malformed("its dynamic table reaches out of its segment"));
         }
-        let table: Vec<Dyn64<Endian>> = image
-            .bytes
-            .table(offset, len / size_of::<Dyn64<Endian>>() as u64, "dynamic table")?;
+        let table: Vec<Dyn64<Endian>> = image.bytes.table(offset, len / size_of::<Dyn64<Endian>>() as u64, "dynamic table")?;
         let entries = table.iter().map(|entry| (entry.d_tag.get(ENDIAN), entry.d_val.get(ENDIAN)));
         let entries: Vec<_> = entries.take_while(|(tag, _)| *tag != elf::DT_NULL).collect();
-        let names = entries
-            .iter()
-            .filter(|(tag, _)| [elf::DT_NEEDED, elf::DT_RPATH, elf::DT_RUNPATH].contains(tag))
-            .count();
+        let names = entries.iter().filter(|(tag, _)| [elf::DT_NEEDED, elf::DT_RPATH, elf::DT_RUNPATH].contains(tag)).count();
         if names > NAMES_MAX {
-            return Err(Fault::malformed(format!(
-                "it names {names} libraries and search folders, at most {NAMES_MAX} are read"
-            )));
+            return Err(Fault::malformed(format!("it names {names} libraries and search folders, at most {NAMES_MAX} are read")));
         }
         Ok(Self(entries))
     }
@@ -208,16 +196,11 @@ impl Strings {
         let bytes = image.bytes.bytes(self.offset.saturating_add(at), len, "string table")?;
         let text = bytes.as_slice().split(|byte| *byte == 0).next().unwrap_or_default();
         if text.len() as u64 == len {
-            return Err(Fault::malformed(format!(
-                "the name at byte {at} of its string table has no end within {NAME_MAX_BYTES} bytes"
-            )));
+            return Err(Fault::malformed(format!("the name at byte {at} of its string table has no end within {NAME_MAX_BYTES} bytes")));
         }
         let text = String::from_utf8_lossy(text).into_owned();
         if text.contains(char::is_control) {
-            return Err(Fault::malformed(format!(
-                "the name {:?} in its string table holds a control character",
-                plain(&text)
-            )));
+            return Err(Fault::malformed(format!("the name {:?} in its string table holds a control character", plain(&text))));
         }
         Ok(text)
     }
@@ -255,11 +238,7 @@ fn versions(image: &Image, strings: Strings, mut library_at: u64) -> Result<Vec<
     let mut steps = 0;
     let mut step = || {
         steps += 1;
-        if steps > VERSIONS_MAX {
-            Err(Fault::malformed(format!("it needs more than {VERSIONS_MAX} symbol versions")))
-        } else {
-            Ok(())
-        }
+        if steps > VERSIONS_MAX { Err(Fault::malformed(format!("it needs more than {VERSIONS_MAX} symbol versions"))) } else { Ok(()) }
     };
     loop {
         step()?;
@@ -271,10 +250,7 @@ fn versions(image: &Image, strings: Strings, mut library_at: u64) -> Result<Vec<
             let aux: Vernaux<Endian> = image.record_at(version_at, "table of needed versions")?;
             if !aux.vna_flags.get(ENDIAN).contains(elf::VER_FLG_WEAK) {
                 let version = strings.text(image, aux.vna_name.get(ENDIAN).into())?;
-                found.push(VersionNeed {
-                    library: library.clone(),
-                    version,
-                });
+                found.push(VersionNeed { library: library.clone(), version });
             }
             if aux.vna_next.get(ENDIAN) == 0 {
                 break;

@@ -55,12 +55,7 @@ impl Image {
     pub(crate) fn open(file: File, size: u64) -> Result<Self, Fault> {
         let bytes = Bounded::new(file, size);
         let header = identify(&bytes)?;
-        let mut image = Self {
-            bytes,
-            loads: Vec::new(),
-            notes: Vec::new(),
-            dynamic: None,
-        };
+        let mut image = Self { bytes, loads: Vec::new(), notes: Vec::new(), dynamic: None };
         for segment in program_headers(&image.bytes, &header)? {
             image.add(&segment)?;
         }
@@ -91,20 +86,11 @@ impl Image {
         match segment.p_type.get(ENDIAN) {
             elf::PT_LOAD => {
                 self.inside("loaded part", offset, file_bytes)?;
-                self.loads.push(Load {
-                    address,
-                    offset,
-                    file_bytes,
-                    memory_bytes,
-                });
+                self.loads.push(Load { address, offset, file_bytes, memory_bytes });
             }
             elf::PT_NOTE => {
                 self.inside("note segment", offset, file_bytes)?;
-                self.notes.push(Notes {
-                    offset,
-                    len: file_bytes,
-                    align: segment.p_align.get(ENDIAN),
-                });
+                self.notes.push(Notes { offset, len: file_bytes, align: segment.p_align.get(ENDIAN) });
             }
             elf::PT_DYNAMIC => self.dynamic = Some((address, file_bytes)),
             _ => {}
@@ -114,11 +100,7 @@ impl Image {
 
     fn inside(&self, what: &str, offset: u64, len: u64) -> Result<(), Fault> {
         let end = offset.saturating_add(len);
-        if end > self.bytes.size() {
-            Err(self.bytes.ends_early(what, end))
-        } else {
-            Ok(())
-        }
+        if end > self.bytes.size() { Err(self.bytes.ends_early(what, end)) } else { Ok(()) }
     }
 
     /// The dynamic linker reserves memory from the first to the last loaded part and maps each part over it without looking. Parts out of
@@ -136,10 +118,7 @@ impl Image {
             if load.file_bytes > load.memory_bytes {
                 return Err(part("is larger in the file than in memory"));
             }
-            floor = load
-                .address
-                .checked_add(load.memory_bytes)
-                .ok_or_else(|| part("ends beyond all memory"))?;
+            floor = load.address.checked_add(load.memory_bytes).ok_or_else(|| part("ends beyond all memory"))?;
         }
         Ok(())
     }
@@ -149,11 +128,7 @@ impl Image {
 fn identify(bytes: &Bounded) -> Result<FileHeader64<Endian>, Fault> {
     let size = bytes.size();
     if size == 0 {
-        return Err(Fault::new(
-            RefusalCode::FileEmpty,
-            "the file is empty",
-            "copy the file again, whole, and rename it into place",
-        ));
+        return Err(Fault::new(RefusalCode::FileEmpty, "the file is empty", "copy the file again, whole, and rename it into place"));
     }
     let head = bytes.bytes(0, size.min(64), "header")?;
     let head = head.as_slice();
@@ -198,11 +173,7 @@ fn check_platform(head: &[u8]) -> Result<(), Fault> {
         return Err(Fault::malformed(format!("its header has class {class} and byte order {data}")));
     }
     let machine = [head[18], head[19]];
-    let machine = if data == 1 {
-        u16::from_le_bytes(machine)
-    } else {
-        u16::from_be_bytes(machine)
-    };
+    let machine = if data == 1 { u16::from_le_bytes(machine) } else { u16::from_be_bytes(machine) };
     let built_for = machine_name(machine);
     let fix = format!("install the driver's build for 64-bit {ARCH} Linux");
     if class == 1 {
@@ -215,11 +186,7 @@ fn check_platform(head: &[u8]) -> Result<(), Fault> {
         return Err(Fault::new(RefusalCode::PlatformEndianness, why, fix));
     }
     if built_for != ARCH {
-        return Err(Fault::new(
-            RefusalCode::PlatformArchitecture,
-            format!("it was built for {built_for}, this host runs {ARCH}"),
-            fix,
-        ));
+        return Err(Fault::new(RefusalCode::PlatformArchitecture, format!("it was built for {built_for}, this host runs {ARCH}"), fix));
     }
     Ok(())
 }
@@ -260,9 +227,7 @@ fn not_elf(head: &[u8]) -> Fault {
 fn program_headers(bytes: &Bounded, header: &FileHeader64<Endian>) -> Result<Vec<ProgramHeader64<Endian>>, Fault> {
     let (count, size) = (header.e_phnum.get(ENDIAN), header.e_phentsize.get(ENDIAN));
     if count == 0 || count == elf::PN_XNUM || usize::from(size) != size_of::<ProgramHeader64<Endian>>() {
-        return Err(Fault::malformed(format!(
-            "its header tells of {count} program headers of {size} bytes"
-        )));
+        return Err(Fault::malformed(format!("its header tells of {count} program headers of {size} bytes")));
     }
     bytes.table(header.e_phoff.get(ENDIAN), count.into(), "program header table")
 }

@@ -70,10 +70,7 @@ fn missing_library(path: &Path, text: &str) -> Option<Fault> {
     let fix = if name.starts_with("libstd-") {
         "build the driver without `-C prefer-dynamic`: Rust's library belongs inside of it".to_owned()
     } else {
-        format!(
-            "install the package that has {:?}, or put its folder into LD_LIBRARY_PATH",
-            plain(name)
-        )
+        format!("install the package that has {:?}, or put its folder into LD_LIBRARY_PATH", plain(name))
     };
     Some(Fault::new(
         RefusalCode::DependencyMissing,
@@ -164,10 +161,8 @@ mod tests {
 
     #[test]
     fn prefer_dynamic_is_told() {
-        let refusal = explain_dlopen_error(
-            Path::new("/d/x.so"),
-            "libstd-0a1b.so: cannot open shared object file: No such file or directory",
-        );
+        let refusal =
+            explain_dlopen_error(Path::new("/d/x.so"), "libstd-0a1b.so: cannot open shared object file: No such file or directory");
         assert!(refusal.fix.contains("prefer-dynamic"), "{refusal}");
     }
 }

@@ -30,13 +30,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal of `path`, whose driver's name is not known yet.
     pub fn new(code: RefusalCode, path: &Path, why: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            code,
-            path: path.to_owned(),
-            what: "cannot load driver".into(),
-            why: why.into(),
-            fix: fix.into(),
-        }
+        Self { code, path: path.to_owned(), what: "cannot load driver".into(), why: why.into(), fix: fix.into() }
     }
 
     /// The same, telling the driver's name.
@@ -57,20 +51,12 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(code: RefusalCode, why: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            code,
-            why: why.into(),
-            fix: fix.into(),
-        }
+        Self { code, why: why.into(), fix: fix.into() }
     }
 
     /// A file that contradicts itself: whatever wrote it is broken, or it was damaged on the way.
     pub(crate) fn malformed(why: impl Into<String>) -> Self {
-        Self::new(
-            RefusalCode::FileMalformed,
-            why,
-            "copy the file again from where it was built, or build it again",
-        )
+        Self::new(RefusalCode::FileMalformed, why, "copy the file again from where it was built, or build it again")
     }
 
     pub(crate) fn refuse(self, path: &Path) -> Refusal {
@@ -81,11 +67,7 @@ impl Fault {
 /// Text out of a foreign file, fit for a message: nothing that a terminal would obey, and no more than 160 characters.
 pub(crate) fn plain(text: &str) -> String {
     const MAX_CHARS: usize = 160;
-    let mut plain: String = text
-        .chars()
-        .take(MAX_CHARS)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
+    let mut plain: String = text.chars().take(MAX_CHARS).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(MAX_CHARS).is_some() {
         plain.push('…');
     }
@@ -99,14 +81,8 @@ mod tests {
     #[test]
     fn refusal_says_what_where_why_and_what_to_do() {
         let refusal = Refusal::new(RefusalCode::FileEmpty, Path::new("/d/x.so"), "the file is empty", "copy it again");
-        assert_eq!(
-            refusal.to_string(),
-            r#"cannot load driver from "/d/x.so": the file is empty; copy it again"#
-        );
-        assert_eq!(
-            refusal.named("s3").to_string(),
-            r#"cannot load driver "s3" from "/d/x.so": the file is empty; copy it again"#
-        );
+        assert_eq!(refusal.to_string(), r#"cannot load driver from "/d/x.so": the file is empty; copy it again"#);
+        assert_eq!(refusal.named("s3").to_string(), r#"cannot load driver "s3" from "/d/x.so": the file is empty; copy it again"#);
     }
 
     #[test]

@@ -14,11 +14,7 @@ use tempfile::TempDir;
 /// The memory driver that the workspace builds, beside the folder of the test binary.
 pub(crate) fn memory_driver() -> PathBuf {
     let test = std::env::current_exe().expect("a process knows its file");
-    let path = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("tests run in target/<profile>/deps")
-        .join("liblongshore_driver_memory.so");
+    let path = test.parent().and_then(Path::parent).expect("tests run in target/<profile>/deps").join("liblongshore_driver_memory.so");
     assert!(path.exists(), "{path:?} is missing: run `cargo build --workspace` first");
     path
 }
@@ -39,10 +35,7 @@ impl DriverFile {
     pub(crate) const NAME: &str = "liblongshore_driver_memory.so";
 
     pub(crate) fn of(bytes: impl Into<Vec<u8>>) -> Self {
-        Self {
-            folder: tempfile::tempdir().expect("a temporary folder"),
-            bytes: bytes.into(),
-        }
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), bytes: bytes.into() }
     }
 
     /// A copy of the memory driver.
@@ -203,9 +196,7 @@ impl Marker {
         };
         let source = file("versions.c", &|number| format!("void f{number}(void) {{}}\n"));
         let script = file("versions.map", &|number| format!("V{number} {{ f{number}; }};\n"));
-        let callers = file("callers.c", &|number| {
-            format!("void f{number}(void); void call{number}(void) {{ f{number}(); }}\n")
-        });
+        let callers = file("callers.c", &|number| format!("void f{number}(void); void call{number}(void) {{ f{number}(); }}\n"));
         let library = self.folder.path().join("versions.so");
         compile(&[format!("-Wl,--version-script={script}")], Path::new(&source), &library);
         self.with_flag(&callers).with_flag(&library.display().to_string())
@@ -245,12 +236,7 @@ impl Marker {
 }
 
 fn compile(flags: &[String], source: &Path, library: &Path) {
-    let answer = Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(library)
-        .arg(source)
-        .args(flags)
-        .output();
+    let answer = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(library).arg(source).args(flags).output();
     let answer = answer.expect("a C compiler is installed as `cc`");
     assert!(answer.status.success(), "cc: {}", String::from_utf8_lossy(&answer.stderr));
 }
@@ -277,10 +263,7 @@ pub(crate) fn refused(path: &Path, code: &str, sentence: &str) {
 pub(crate) fn refused_with(path: &Path, policy: &Policy, code: &str, sentence: &str) {
     let refusal = try_load_with(path, policy).expect_err("the file has a defect");
     let folder = path.parent().and_then(Path::to_str).expect("a path in UTF-8");
-    assert_eq!(
-        (refusal.code.as_str(), refusal.to_string().replace(folder, "DIR").as_str()),
-        (code, sentence)
-    );
+    assert_eq!((refusal.code.as_str(), refusal.to_string().replace(folder, "DIR").as_str()), (code, sentence));
 }
 
 /// The beginning of each sentence about a copy of the memory driver while its name is unknown.

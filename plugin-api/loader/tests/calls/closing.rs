@@ -16,12 +16,8 @@ fn is_closed<T>(result: Result<T, DriverError>, what: &str) {
 }
 
 async fn closing(instance: &str) -> DriverHandle {
-    let driver = specimen("specimen-streams", instance, &json!({}))
-        .await
-        .expect("the specimen opens");
-    uploaded(&driver, "a", &[Bytes::from("two "), Bytes::from("chunks")])
-        .await
-        .expect("an upload works");
+    let driver = specimen("specimen-streams", instance, &json!({})).await.expect("the specimen opens");
+    uploaded(&driver, "a", &[Bytes::from("two "), Bytes::from("chunks")]).await.expect("an upload works");
     driver
 }
 
@@ -39,18 +35,9 @@ async fn every_call_after_close_is_closed() {
     is_closed(driver.list(call, &ListRequest::children(Prefix::root(), 1)).await, "list");
     is_closed(driver.delete(call, key("a")).await, "delete");
     is_closed(driver.upload_begin(call, None).await.map(drop), "upload_begin");
-    is_closed(
-        driver
-            .upload_resume(call, &UploadToken::new([1; 8]).expect("short"))
-            .await
-            .map(drop),
-        "upload_resume",
-    );
+    is_closed(driver.upload_resume(call, &UploadToken::new([1; 8]).expect("short")).await.map(drop), "upload_resume");
     is_closed(driver.health(call).await, "health");
-    is_closed(
-        driver.delete_prefix(call, Prefix::parse("a").expect("legal")).await,
-        "delete_prefix",
-    );
+    is_closed(driver.delete_prefix(call, Prefix::parse("a").expect("legal")).await, "delete_prefix");
     is_closed(driver.copy(call, key("a"), key("b")).await, "copy");
     is_closed(driver.presign(call, key("a"), Method::Get, 1).await, "presign");
     is_closed(driver.upload_list(call, 0).await, "upload_list");

@@ -80,10 +80,7 @@ async fn call_that_never_answers_is_a_timeout_and_is_cancelled() {
         assert!(error.is_retryable(), "{entry}: a timeout is worth another try");
         assert!((LIMIT..LIMIT + SLACK).contains(&took), "{entry} answered after {took:?}");
         // No wait: the driver's future is gone when the answer is here.
-        assert_eq!(
-            log::lines_of(&format!("specimen-stalls/{entry}")),
-            [format!("{entry} was given up")]
-        );
+        assert_eq!(log::lines_of(&format!("specimen-stalls/{entry}")), [format!("{entry} was given up")]);
         if !matches!(entry, "health" | "close") {
             driver.health(&CALL).await.expect("an instance stays usable");
         }
@@ -93,15 +90,8 @@ async fn call_that_never_answers_is_a_timeout_and_is_cancelled() {
 #[tokio::test]
 async fn open_that_never_answers_is_a_timeout_and_is_cancelled() {
     let begin = Instant::now();
-    let error = stalling("open", "open", LIMIT, LONG)
-        .await
-        .err()
-        .expect("the specimen does not open");
-    assert_eq!(
-        (error.class(), error.origin()),
-        (ErrorClass::Timeout, Some("specimen-stalls/open")),
-        "{error}"
-    );
+    let error = stalling("open", "open", LIMIT, LONG).await.err().expect("the specimen does not open");
+    assert_eq!((error.class(), error.origin()), (ErrorClass::Timeout, Some("specimen-stalls/open")), "{error}");
     assert!((LIMIT..LIMIT + SLACK).contains(&begin.elapsed()));
     assert_eq!(log::lines_of("specimen-stalls/open"), ["open was given up"]);
 }
@@ -110,15 +100,10 @@ async fn open_that_never_answers_is_a_timeout_and_is_cancelled() {
 #[tokio::test]
 async fn deadline_of_the_call_comes_before_that_of_the_instance() {
     let driver = stalling("own-deadline", "stat", LONG, LONG).await.expect("the specimen opens");
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .expect("the clock is right");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("the clock is right");
     let deadline = u64::try_from((now + LIMIT).as_millis()).expect("the clock is right");
     let begin = Instant::now();
-    let error = driver
-        .stat(&Call::new(deadline, 0), key("a"))
-        .await
-        .expect_err("the specimen does not answer");
+    let error = driver.stat(&Call::new(deadline, 0), key("a")).await.expect_err("the specimen does not answer");
     assert_eq!(error.class(), ErrorClass::Timeout, "{error}");
     assert!(begin.elapsed() < LIMIT + SLACK, "the call's own deadline was not kept");
 }

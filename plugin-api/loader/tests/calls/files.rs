@@ -8,10 +8,7 @@ use longshore_loader::{DriverHandle, LoadedDriver, OpenOptions, Policy, UploadHa
 use serde_json::{Value, json};
 
 /// Generous, as other tests run at the same time.
-pub(crate) const OPTIONS: OpenOptions = OpenOptions {
-    open_limit: Duration::from_secs(30),
-    call_limit: Duration::from_secs(30),
-};
+pub(crate) const OPTIONS: OpenOptions = OpenOptions { open_limit: Duration::from_secs(30), call_limit: Duration::from_secs(30) };
 
 pub(crate) const CALL: Call = Call::unbounded();
 
@@ -27,10 +24,7 @@ pub(crate) fn driver_file(name: &str) -> PathBuf {
 pub(crate) fn loaded_file(path: &Path) -> LoadedDriver {
     let inspection = inspect(path).expect("the file is a driver");
     // Whoever works on this project may have a umask that lets others write.
-    let policy = Policy {
-        allow_writable: true,
-        ..Policy::of_this_host()
-    };
+    let policy = Policy { allow_writable: true, ..Policy::of_this_host() };
     verify(&inspection, &policy).expect("the driver fits this host");
     load(&inspection).expect("the driver fits this host")
 }
@@ -42,10 +36,7 @@ pub(crate) fn loaded(name: &str) -> LoadedDriver {
 /// An instance of the memory driver.
 pub(crate) async fn memory(instance: &str) -> DriverHandle {
     let settings = json!({ "max_bytes": 1 << 30 });
-    loaded("memory")
-        .open(instance, &settings, &OPTIONS)
-        .await
-        .expect("the memory driver opens")
+    loaded("memory").open(instance, &settings, &OPTIONS).await.expect("the memory driver opens")
 }
 
 /// An instance of a specimen.

@@ -16,10 +16,7 @@ async fn different_drivers_in_one_process_are_themselves() {
         let driver = loaded(name);
         assert_eq!(driver.info().name, name);
         let inspection = longshore_loader::inspect(&driver_file(name)).expect("the file is a driver");
-        assert!(
-            driver.describes_itself(&inspection),
-            "`describe` of {name} answers what its note says"
-        );
+        assert!(driver.describes_itself(&inspection), "`describe` of {name} answers what its note says");
     }
     let streams = specimen("specimen-streams", "one", &json!({})).await.expect("the specimen opens");
     let memory = memory("two").await;
@@ -33,10 +30,7 @@ async fn different_drivers_in_one_process_are_themselves() {
 async fn instances_of_one_driver_are_independent() {
     let (first, second) = (memory("first").await, memory("second").await);
     put(&first, "a", "x").await.expect("put works");
-    assert!(
-        !exists(&second, &CALL, key("a")).await.expect("stat works"),
-        "an instance sees only its own objects"
-    );
+    assert!(!exists(&second, &CALL, key("a")).await.expect("stat works"), "an instance sees only its own objects");
     first.close(&CALL).await.expect("close works");
     put(&second, "a", "y").await.expect("an instance does not end with another one");
 }
@@ -49,9 +43,7 @@ async fn instances_work_at_the_same_time() {
         workers.spawn(async move {
             let driver = match number % 2 {
                 0 => memory(&format!("at-once-{number}")).await,
-                _ => specimen("specimen-streams", &format!("at-once-{number}"), &json!({}))
-                    .await
-                    .expect("the specimen opens"),
+                _ => specimen("specimen-streams", &format!("at-once-{number}"), &json!({})).await.expect("the specimen opens"),
             };
             for round in 0..200 {
                 let text = format!("{number} in round {round}");
@@ -73,10 +65,7 @@ async fn copy_of_a_driver_file_is_a_driver_of_its_own() {
     let of_copy = loaded_file(&copy).open("copy", &settings, &OPTIONS).await.expect("the copy opens");
     let of_file = memory("file").await;
     put(&of_copy, "a", "x").await.expect("put works");
-    assert!(
-        !exists(&of_file, &CALL, key("a")).await.expect("stat works"),
-        "the copy has a store of its own"
-    );
+    assert!(!exists(&of_file, &CALL, key("a")).await.expect("stat works"), "the copy has a store of its own");
 }
 
 /// Driver contract, section 7: "The SDK adds driver and instance names."
@@ -92,9 +81,7 @@ async fn errors_name_driver_and_instance() {
     assert_eq!((error.class(), error.origin()), (ErrorClass::Config, Some("memory/red")));
 
     let mut upload = driver.upload_begin(&CALL, None).await.expect("an upload begins");
-    let error = longshore_loader::api::Upload::commit(&mut upload, &CALL, key("a"), 7)
-        .await
-        .expect_err("it has no bytes");
+    let error = longshore_loader::api::Upload::commit(&mut upload, &CALL, key("a"), 7).await.expect_err("it has no bytes");
     assert_eq!(error.origin(), Some("memory/blue"), "errors of an upload name the instance too");
 }
 
@@ -105,8 +92,5 @@ async fn call_of_a_handle_has_its_limit_and_trace() {
     let call: Call = driver.call(77);
     assert_eq!(call.trace_id(), 77);
     let remaining = call.remaining().expect("it has a deadline");
-    assert!(
-        remaining <= OPTIONS.call_limit && remaining > OPTIONS.call_limit / 2,
-        "{remaining:?} remain"
-    );
+    assert!(remaining <= OPTIONS.call_limit && remaining > OPTIONS.call_limit / 2, "{remaining:?} remain");
 }

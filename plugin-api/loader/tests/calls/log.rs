@@ -25,11 +25,7 @@ pub(crate) fn keep() {
 /// The lines of an instance, given as `driver/instance`.
 pub(crate) fn lines_of(origin: &str) -> Vec<String> {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
-    lines
-        .iter()
-        .filter(|line| line.driver == origin)
-        .map(|line| line.message.clone())
-        .collect()
+    lines.iter().filter(|line| line.driver == origin).map(|line| line.message.clone()).collect()
 }
 
 struct Keeper;

@@ -66,21 +66,14 @@ async fn prepare(driver: &DriverHandle, entry: &str) {
         put(driver, "there", "x").await.expect("put works");
     }
     if !matches!(entry, "upload_begin" | "offset" | "write" | "commit") {
-        uploaded(driver, "streamed", &[Bytes::from("two "), Bytes::from("chunks")])
-            .await
-            .expect("an upload works");
+        uploaded(driver, "streamed", &[Bytes::from("two "), Bytes::from("chunks")]).await.expect("an upload works");
     }
 }
 
 fn assert_logged(entry: &str) {
     let lines = log::lines_of(&format!("specimen-panics/{entry}"));
     let ours = format!(": the specimen panics at {entry}");
-    assert!(
-        lines
-            .iter()
-            .any(|line| line.starts_with("the driver panicked at ") && line.ends_with(&ours)),
-        "{entry}: {lines:?}"
-    );
+    assert!(lines.iter().any(|line| line.starts_with("the driver panicked at ") && line.ends_with(&ours)), "{entry}: {lines:?}");
 }
 
 /// Calls, polls, own threads, blocking work: the call answers `internal`, and the same call works afterwards.
@@ -117,20 +110,11 @@ async fn panic_at_any_entry_is_internal_and_the_next_call_works() {
         let error = reach(&driver, entry).await.expect_err(entry);
         assert_eq!(error.class(), ErrorClass::Internal, "{entry}: {error}");
         assert!(error.message().starts_with("the driver panicked in "), "{entry}: {error}");
-        assert!(
-            error.message().ends_with(&format!("the specimen panics at {entry}")),
-            "{entry}: {error}"
-        );
-        assert_eq!(
-            error.origin(),
-            Some(format!("specimen-panics/{entry}").as_str()),
-            "{entry}: {error}"
-        );
+        assert!(error.message().ends_with(&format!("the specimen panics at {entry}")), "{entry}: {error}");
+        assert_eq!(error.origin(), Some(format!("specimen-panics/{entry}").as_str()), "{entry}: {error}");
         assert_logged(entry);
         prepare(&driver, "").await;
-        reach(&driver, entry)
-            .await
-            .unwrap_or_else(|error| panic!("{entry} does not work after its panic: {error}"));
+        reach(&driver, entry).await.unwrap_or_else(|error| panic!("{entry} does not work after its panic: {error}"));
         driver.close(&CALL).await.expect("close works");
     }
     panics_where_no_answer_can_tell().await;
@@ -139,11 +123,7 @@ async fn panic_at_any_entry_is_internal_and_the_next_call_works() {
 /// Drops and `open` and `close`.
 async fn panics_where_no_answer_can_tell() {
     let error = panicking("open").await.err().expect("the specimen panics");
-    assert_eq!(
-        (error.class(), error.origin()),
-        (ErrorClass::Internal, Some("specimen-panics/open")),
-        "{error}"
-    );
+    assert_eq!((error.class(), error.origin()), (ErrorClass::Internal, Some("specimen-panics/open")), "{error}");
     assert!(error.message().contains("the specimen panics at open"), "{error}");
     assert_logged("open");
 
@@ -222,10 +202,7 @@ fn panic_prints_nothing() {
     let test = "panics::panic_at_any_entry_is_internal_and_the_next_call_works";
     let mut child = std::process::Command::new(std::env::current_exe().expect("a process knows its file"));
     let answer = child.args(["--exact", test, "--nocapture"]).output().expect("the test binary runs");
-    assert!(
-        answer.status.success() && String::from_utf8_lossy(&answer.stdout).contains("1 passed"),
-        "{answer:?}"
-    );
+    assert!(answer.status.success() && String::from_utf8_lossy(&answer.stdout).contains("1 passed"), "{answer:?}");
     assert!(answer.stderr.is_empty(), "{}", String::from_utf8_lossy(&answer.stderr));
 }
 

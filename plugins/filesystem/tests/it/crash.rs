@@ -22,12 +22,8 @@ fn acknowledged_writes_survive_the_process() {
             .expect("the child starts");
         let wanted = 1 + random.below(60);
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let mut acknowledged: Vec<String> = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .filter_map(|line| acknowledgement(&line))
-            .take(wanted)
-            .collect();
+        let mut acknowledged: Vec<String> =
+            lines.by_ref().map_while(Result::ok).filter_map(|line| acknowledgement(&line)).take(wanted).collect();
         child.kill().expect("killed");
         child.wait().expect("ended");
         // What it said before it died counts as well.
@@ -40,11 +36,7 @@ fn acknowledged_writes_survive_the_process() {
         let page = block_on(driver.list(&CALL, &ListRequest::objects(Prefix::root(), 10_000))).expect("list");
         for entry in page.entries {
             let name = entry.text();
-            assert_eq!(
-                block_on(convenience::get(&driver, &CALL, key(&name), u64::MAX)).expect("get"),
-                content(&name),
-                "{name} is whole"
-            );
+            assert_eq!(block_on(convenience::get(&driver, &CALL, key(&name), u64::MAX)).expect("get"), content(&name), "{name} is whole");
         }
     }
 }
@@ -55,10 +47,7 @@ fn acknowledgement(line: &str) -> Option<String> {
 }
 
 fn content(name: &str) -> Vec<u8> {
-    name.bytes()
-        .cycle()
-        .take(name.bytes().map(usize::from).sum::<usize>() * 137)
-        .collect()
+    name.bytes().cycle().take(name.bytes().map(usize::from).sum::<usize>() * 137).collect()
 }
 
 /// Writes until it is killed.

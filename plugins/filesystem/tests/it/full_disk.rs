@@ -10,10 +10,7 @@ struct Small(TempDir);
 impl Small {
     fn mount() -> Option<Self> {
         let folder = TempDir::new().expect("a folder");
-        let mounted = run(
-            "mount",
-            &["-t", "tmpfs", "-o", "size=1m,mode=0755", "tmpfs", folder.path().to_str()?],
-        );
+        let mounted = run("mount", &["-t", "tmpfs", "-o", "size=1m,mode=0755", "tmpfs", folder.path().to_str()?]);
         if !mounted {
             say("skipped: mounting a tmpfs needs root");
         }
@@ -28,12 +25,7 @@ impl Drop for Small {
 }
 
 fn run(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program)
-        .args(arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+    Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// Errors: "`full`: no space or quota; space of the failed write is given back".
@@ -64,10 +56,7 @@ fn an_upload_that_runs_into_the_end_keeps_what_was_accepted() {
     write(&mut upload, vec![1; 100_000]);
     write(&mut upload, vec![2; 300_000]);
     for _ in 0..3 {
-        assert_eq!(
-            class(block_on(upload.write(&CALL, Bytes::from(vec![3; 2_000_000])))),
-            ErrorClass::Full
-        );
+        assert_eq!(class(block_on(upload.write(&CALL, Bytes::from(vec![3; 2_000_000])))), ErrorClass::Full);
         assert_eq!(upload.offset(), 400_000);
     }
     block_on(driver.put(&CALL, key("other"), Bytes::from(vec![4; 400_000]), Condition::Always)).expect("the space was given back");
@@ -85,10 +74,7 @@ fn a_read_only_filesystem_is_readable() {
     assert!(run("mount", &["-o", "remount,ro", path]), "it is made read-only");
     let driver = open(small.0.path(), "disk").expect("open");
     assert_eq!(block_on(convenience::get(&driver, &CALL, key("a"), 10)).expect("get"), "1");
-    assert_eq!(
-        class(block_on(driver.put(&CALL, key("b"), Bytes::new(), Condition::Always))),
-        ErrorClass::ReadOnly
-    );
+    assert_eq!(class(block_on(driver.put(&CALL, key("b"), Bytes::new(), Condition::Always))), ErrorClass::ReadOnly);
     assert_eq!(class(block_on(driver.delete(&CALL, key("a")))), ErrorClass::ReadOnly);
     assert_eq!(class(block_on(driver.delete(&CALL, key("b")))), ErrorClass::NotFound);
     assert_eq!(class(block_on(driver.upload_begin(&CALL, None))), ErrorClass::ReadOnly);

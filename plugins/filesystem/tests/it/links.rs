@@ -18,15 +18,7 @@ fn planted() -> (Store, TempDir) {
     (store, outside)
 }
 
-const PLANTED: [&str; 7] = [
-    "a/folder",
-    "a/folder/secret",
-    "a/file",
-    "a/dangling",
-    "a/inside",
-    "a/up",
-    "a/up/a/b",
-];
+const PLANTED: [&str; 7] = ["a/folder", "a/folder/secret", "a/file", "a/dangling", "a/inside", "a/up", "a/up/a/b"];
 
 /// Semantics: "Never outside its root even with planted symlinks."
 #[test]
@@ -38,11 +30,7 @@ fn planted_links_are_no_objects() {
         assert_eq!(class(store.delete(name)), ErrorClass::NotFound, "{name}");
         assert_eq!(class(store.children(name)), ErrorClass::NotFound, "{name}");
         assert_eq!(class(store.delete_prefix(name)), ErrorClass::NotFound, "{name}");
-        assert_eq!(
-            class(block_on(store.driver.copy(&CALL, key(name), key("c")))),
-            ErrorClass::NotFound,
-            "{name}"
-        );
+        assert_eq!(class(block_on(store.driver.copy(&CALL, key(name), key("c")))), ErrorClass::NotFound, "{name}");
     }
     assert_eq!(store.objects("").expect("list"), ["a/b"]);
     assert_eq!(store.children("a").expect("list"), ["a/b"]);
@@ -57,17 +45,10 @@ fn writes_replace_a_planted_link_and_never_follow_it() {
         assert_eq!(class(commit(&mut upload, name)), ErrorClass::Conflict, "{name}");
     }
     for name in ["a/file", "a/dangling", "a/inside", "a/folder"] {
-        assert_eq!(
-            class(store.put_if_absent(name, "2")),
-            ErrorClass::Conflict,
-            "{name}: a link is no object"
-        );
+        assert_eq!(class(store.put_if_absent(name, "2")), ErrorClass::Conflict, "{name}: a link is no object");
         store.put(name, "2").expect("put");
         assert_eq!(store.get(name).expect("get"), b"2");
-        assert!(
-            store.path(name).symlink_metadata().expect("a file").is_file(),
-            "{name} is the object now"
-        );
+        assert!(store.path(name).symlink_metadata().expect("a file").is_file(), "{name} is the object now");
     }
     let names: Vec<_> = std::fs::read_dir(outside.path()).expect("the folder").collect();
     assert_eq!(names.len(), 1, "nothing was written outside");
@@ -108,10 +89,7 @@ fn a_link_in_the_private_folder_is_refused() {
     std::fs::remove_file(&file).expect("removed");
     symlink(outside.path().join("0123456789abcdef0123456789abcdef"), &file).expect("a link");
     assert_eq!(class(store.resume(&token)), ErrorClass::Conflict);
-    assert_eq!(
-        std::fs::read(outside.path().join("0123456789abcdef0123456789abcdef")).expect("the file"),
-        b"secret"
-    );
+    assert_eq!(std::fs::read(outside.path().join("0123456789abcdef0123456789abcdef")).expect("the file"), b"secret");
 }
 
 /// Storage layout 4.14: "Ignore: … unknown files"; a pipe must not make a call wait.

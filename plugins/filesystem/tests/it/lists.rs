@@ -80,12 +80,7 @@ fn pages_of_any_size_are_those_of_the_model() {
         for recursive in [false, true] {
             for limit in [1, 2, 3, 5, 100] {
                 for start_after in alphabet.map(Some).into_iter().chain([None]) {
-                    let request = ListRequest {
-                        prefix: prefix(prefix_text),
-                        start_after,
-                        limit,
-                        recursive,
-                    };
+                    let request = ListRequest { prefix: prefix(prefix_text), start_after, limit, recursive };
                     assert_eq!(store.list(&request).expect("list"), model(&names, &request), "{request:?}");
                 }
             }
@@ -101,9 +96,8 @@ fn a_walk_in_random_pages_over_random_names_meets_each_once() {
     let mut names = BTreeSet::new();
     for _ in 0..1500 {
         let depth = 1 + random.below(4);
-        let parts: Vec<_> = (0..depth)
-            .map(|_| ["a", "a-", "a0", "b", "b.", "~", "-", "A", "aa", "%"][random.below(10)].to_owned())
-            .collect();
+        let parts: Vec<_> =
+            (0..depth).map(|_| ["a", "a-", "a0", "b", "b.", "~", "-", "A", "aa", "%"][random.below(10)].to_owned()).collect();
         let name = format!("{}/{}", parts.join("/"), random.below(400));
         if store.put(&name, "").is_ok() {
             names.insert(name);
@@ -115,12 +109,7 @@ fn a_walk_in_random_pages_over_random_names_meets_each_once() {
             loop {
                 let largest = if random.below(4) == 0 { 700 } else { 20 };
                 let limit = 1 + random.below(largest) as u32;
-                let request = ListRequest {
-                    prefix: prefix(prefix_text),
-                    start_after: after.as_deref(),
-                    limit,
-                    recursive,
-                };
+                let request = ListRequest { prefix: prefix(prefix_text), start_after: after.as_deref(), limit, recursive };
                 let (page, more) = match store.list(&request) {
                     Err(error) => {
                         assert_eq!(error.class(), ErrorClass::NotFound);
@@ -144,17 +133,14 @@ fn a_walk_in_random_pages_over_random_names_meets_each_once() {
 fn a_large_folder_pages_completely() {
     let store = Store::with("process");
     std::fs::create_dir(store.path("many")).expect("a folder");
-    let mut names: Vec<String> = (0..3000)
-        .map(|number: u64| format!("many/{:x}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
-        .collect();
+    let mut names: Vec<String> = (0..3000).map(|number: u64| format!("many/{:x}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
     names.iter().for_each(|name| std::fs::write(store.path(name), "").expect("a file"));
     names.sort_unstable();
     for limit in [1, 299, 1000, 3000, 10_000] {
         let mut seen: Vec<String> = Vec::new();
         loop {
-            let (page, more) = store
-                .list(&ListRequest::children(prefix("many"), limit).after(seen.last().map(String::as_str)))
-                .expect("list");
+            let (page, more) =
+                store.list(&ListRequest::children(prefix("many"), limit).after(seen.last().map(String::as_str))).expect("list");
             seen.extend(page);
             if !more || limit == 1 && seen.len() == 20 {
                 break;
@@ -177,30 +163,16 @@ fn folders_without_an_object_are_no_prefixes() {
     store.put("hollow/599/x/y", "").expect("put");
     assert_eq!(store.children("").expect("list"), ["a/", "hollow/"]);
     assert_eq!(store.children("a").expect("list"), ["a/b/"]);
-    assert_eq!(
-        store.list(&ListRequest::children(prefix("hollow"), 1)).expect("list"),
-        (vec!["hollow/599/".to_owned()], false)
-    );
-    assert_eq!(
-        store.list(&ListRequest::objects(prefix("hollow"), 1)).expect("list"),
-        (vec!["hollow/599/x/y".to_owned()], false)
-    );
+    assert_eq!(store.list(&ListRequest::children(prefix("hollow"), 1)).expect("list"), (vec!["hollow/599/".to_owned()], false));
+    assert_eq!(store.list(&ListRequest::objects(prefix("hollow"), 1)).expect("list"), (vec!["hollow/599/x/y".to_owned()], false));
     for absent in ["a/d", "e", "only/empty", "never", "a/b/c/object", "a/b/c/object/below"] {
         for request in [ListRequest::children(prefix(absent), 10), ListRequest::objects(prefix(absent), 10)] {
             assert_eq!(class(store.list(&request)), ErrorClass::NotFound, "{absent}");
             assert_eq!(class(store.list(&request.after(Some("zzz")))), ErrorClass::NotFound, "{absent}");
         }
     }
-    assert_eq!(
-        store
-            .list(&ListRequest::children(prefix("a"), 10).after(Some("zzz")))
-            .expect("nothing follows"),
-        (vec![], false)
-    );
-    assert_eq!(
-        class(store.list(&ListRequest::children(prefix("a"), 0))),
-        ErrorClass::InvalidArgument
-    );
+    assert_eq!(store.list(&ListRequest::children(prefix("a"), 10).after(Some("zzz"))).expect("nothing follows"), (vec![], false));
+    assert_eq!(class(store.list(&ListRequest::children(prefix("a"), 0))), ErrorClass::InvalidArgument);
 }
 
 /// Semantics: "Uploads in progress are never listed."

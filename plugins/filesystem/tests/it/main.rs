@@ -118,9 +118,7 @@ impl Store {
     fn private(&self, name: &str) -> Vec<String> {
         let folder = self.path(PRIVATE).join(name);
         let names = std::fs::read_dir(folder).expect("the private folder is there");
-        names
-            .map(|name| name.expect("a name").file_name().into_string().expect("a text"))
-            .collect()
+        names.map(|name| name.expect("a name").file_name().into_string().expect("a text")).collect()
     }
 }
 
@@ -149,13 +147,7 @@ impl Random {
     fn new(test: &str) -> Self {
         let seed = match std::env::var("LONGSHORE_TEST_SEED") {
             Ok(seed) => seed.parse().expect("LONGSHORE_TEST_SEED is a number"),
-            Err(_) => {
-                std::time::SystemTime::now()
-                    .duration_since(std::time::UNIX_EPOCH)
-                    .expect("a clock")
-                    .as_nanos() as u64
-                    | 1
-            }
+            Err(_) => std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_nanos() as u64 | 1,
         };
         say(&format!("{test}: LONGSHORE_TEST_SEED={seed}"));
         Self(seed)

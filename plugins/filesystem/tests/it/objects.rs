@@ -45,11 +45,7 @@ fn ranges_are_cut_at_the_end_and_refused_beyond() {
         assert_eq!(class(store.range("a", ByteRange::from(size as u64 + 1))), ErrorClass::InvalidRange);
         assert_eq!(class(store.range("a", ByteRange::new(1, u64::MAX))), ErrorClass::InvalidRange);
     }
-    assert_eq!(
-        class(store.range("b", ByteRange::from(99))),
-        ErrorClass::NotFound,
-        "a missing key is not_found whatever the range"
-    );
+    assert_eq!(class(store.range("b", ByteRange::from(99))), ErrorClass::NotFound, "a missing key is not_found whatever the range");
 }
 
 /// Semantics: "A reader that began before an overwrite or a delete delivers the old bytes to the end."
@@ -65,11 +61,7 @@ fn a_reader_keeps_the_bytes_it_began_with() {
             "delete" => store.delete("a/b").expect("delete"),
             _ => store.delete_prefix("a").expect("delete_prefix"),
         }
-        assert_eq!(
-            block_on(convenience::collect(read, old.len() as u64)).expect("collect"),
-            old,
-            "{end}"
-        );
+        assert_eq!(block_on(convenience::collect(read, old.len() as u64)).expect("collect"), old, "{end}");
     }
 }
 
@@ -98,11 +90,7 @@ fn a_key_below_or_above_another_is_a_conflict() {
         let mut upload = store.begin();
         write(&mut upload, "2");
         assert_eq!(class(commit(&mut upload, name)), ErrorClass::Conflict, "{name}: {condition}");
-        assert_eq!(
-            class(block_on(store.driver.copy(&CALL, key("a"), key(name)))),
-            ErrorClass::Conflict,
-            "{name}: {condition}"
-        );
+        assert_eq!(class(block_on(store.driver.copy(&CALL, key("a"), key(name)))), ErrorClass::Conflict, "{name}: {condition}");
         assert_eq!(class(store.stat(name)), ErrorClass::NotFound);
         assert_eq!(class(store.get(name)), ErrorClass::NotFound);
         assert_eq!(class(store.delete(name)), ErrorClass::NotFound);
@@ -118,10 +106,7 @@ fn empty_folders_left_by_others_are_in_nobodys_way() {
     std::fs::create_dir_all(store.path("a/b/c")).expect("folders");
     std::fs::create_dir_all(store.path("a/d")).expect("folders");
     assert_eq!(class(store.stat("a")), ErrorClass::NotFound);
-    assert_eq!(
-        class(store.put_if_absent("x/y", "1").and_then(|_| store.put_if_absent("x", "2"))),
-        ErrorClass::Conflict
-    );
+    assert_eq!(class(store.put_if_absent("x/y", "1").and_then(|_| store.put_if_absent("x", "2"))), ErrorClass::Conflict);
     store.put_if_absent("a", "1").expect("only empty folders were there");
     assert_eq!(store.get("a").expect("get"), b"1");
 }
@@ -171,15 +156,9 @@ fn copies_are_objects_of_their_own() {
         let info = block_on(store.driver.copy(&CALL, key("from"), key("to/there"))).expect("copy");
         assert_eq!(info, store.stat("to/there").expect("stat"));
         block_on(store.driver.copy(&CALL, key("from"), key("from"))).expect("a copy to itself loses nothing");
-        assert_eq!(
-            (store.get("from").expect("get"), store.get("to/there").expect("get")),
-            (bytes.clone(), bytes)
-        );
+        assert_eq!((store.get("from").expect("get"), store.get("to/there").expect("get")), (bytes.clone(), bytes));
     }
-    assert_eq!(
-        class(block_on(store.driver.copy(&CALL, key("absent"), key("to/there")))),
-        ErrorClass::NotFound
-    );
+    assert_eq!(class(block_on(store.driver.copy(&CALL, key("absent"), key("to/there")))), ErrorClass::NotFound);
     assert_eq!(store.stat("to/there").expect("untouched").size, 3 << 20);
 }
 
@@ -190,12 +169,7 @@ fn open_makes_the_last_component_of_the_root_only() {
     drop(open(&folder.path().join("new"), "disk").expect("the last component is made"));
     assert!(folder.path().join("new").is_dir());
     let answer = open(&folder.path().join("not/there"), "disk").map(drop);
-    assert!(
-        answer
-            .as_ref()
-            .is_err_and(|error| error.message().contains("not\" is not there; make that folder")),
-        "{answer:?}"
-    );
+    assert!(answer.as_ref().is_err_and(|error| error.message().contains("not\" is not there; make that folder")), "{answer:?}");
     assert_eq!(class(answer), ErrorClass::Missing);
     std::fs::write(folder.path().join("file"), "").expect("a file");
     assert_eq!(class(open(&folder.path().join("file"), "disk")), ErrorClass::Config);
@@ -222,18 +196,11 @@ fn a_removed_or_replaced_root_is_missing() {
 fn calls_that_are_over_have_no_effect() {
     let store = Store::new();
     let late = Call::new(1, 0);
-    assert_eq!(
-        class(block_on(store.driver.put(&late, key("a"), Bytes::from("1"), Condition::Always))),
-        ErrorClass::Timeout
-    );
+    assert_eq!(class(block_on(store.driver.put(&late, key("a"), Bytes::from("1"), Condition::Always))), ErrorClass::Timeout);
     assert_eq!(class(block_on(store.driver.stat(&late, key("a")))), ErrorClass::Timeout);
     assert_eq!(class(store.stat("a")), ErrorClass::NotFound);
     for _ in 0..200 {
-        let put = std::pin::pin!(
-            store
-                .driver
-                .put(&CALL, key("a"), Bytes::from(vec![b'x'; 100_000]), Condition::Always)
-        );
+        let put = std::pin::pin!(store.driver.put(&CALL, key("a"), Bytes::from(vec![b'x'; 100_000]), Condition::Always));
         let _ = Future::poll(put, &mut std::task::Context::from_waker(std::task::Waker::noop()));
     }
     match store.get("a") {
@@ -255,10 +222,8 @@ fn close_lets_go_of_everything() {
         block_on(store.driver.close(&CALL)).expect("close is idempotent");
     }
     let root = std::fs::canonicalize(store.path("")).expect("the root");
-    let open: Vec<_> = std::fs::read_dir("/proc/self/fd")
-        .expect("descriptors")
-        .filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok())
-        .collect();
+    let open: Vec<_> =
+        std::fs::read_dir("/proc/self/fd").expect("descriptors").filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok()).collect();
     assert!(!open.iter().any(|path| path.starts_with(&root)), "descriptors are left: {open:?}");
     assert_eq!(store.private("temporary"), [""; 0], "what has no token is gone");
     assert_eq!(class(block_on(suspended.write(&CALL, Bytes::from("x")))), ErrorClass::Closed);

@@ -29,10 +29,7 @@ fn one_of_sixteen_conditional_creators_wins() {
         });
         assert_eq!(winners.into_inner(), 1);
         let bytes = store.get(&name).expect("get");
-        assert!(
-            bytes.len() == 10 && bytes.iter().all(|byte| *byte == bytes[0]),
-            "the winner's bytes, whole"
-        );
+        assert!(bytes.len() == 10 && bytes.iter().all(|byte| *byte == bytes[0]), "the winner's bytes, whole");
     }
     assert_eq!(store.private("temporary"), [""; 0]);
 }
@@ -143,10 +140,7 @@ fn random_calls_agree_with_a_model() {
                     assert_eq!(info.size, bytes.len() as u64);
                     model.insert(name.to_owned(), bytes);
                 }
-                Err(error) => assert!(
-                    error.class() == ErrorClass::Conflict && clashes(&model, name),
-                    "step {step}: {error}"
-                ),
+                Err(error) => assert!(error.class() == ErrorClass::Conflict && clashes(&model, name), "step {step}: {error}"),
             },
             2 => match store.put_if_absent(name, bytes.clone()) {
                 Ok(_) => {
@@ -154,10 +148,7 @@ fn random_calls_agree_with_a_model() {
                     model.insert(name.to_owned(), bytes);
                 }
                 Err(error) if was.is_some() => assert_eq!(error.class(), ErrorClass::AlreadyExists, "step {step}"),
-                Err(error) => assert!(
-                    error.class() == ErrorClass::Conflict && clashes(&model, name),
-                    "step {step}: {error}"
-                ),
+                Err(error) => assert!(error.class() == ErrorClass::Conflict && clashes(&model, name), "step {step}: {error}"),
             },
             3 => match store.delete(name) {
                 Ok(()) => assert!(model.remove(name).is_some(), "step {step}: {name}"),
@@ -175,11 +166,7 @@ fn random_calls_agree_with_a_model() {
                 }
                 below.iter().for_each(|name| drop(model.remove(name)));
             }
-            _ => assert_eq!(
-                store.objects("").expect("list"),
-                model.keys().cloned().collect::<Vec<_>>(),
-                "step {step}"
-            ),
+            _ => assert_eq!(store.objects("").expect("list"), model.keys().cloned().collect::<Vec<_>>(), "step {step}"),
         }
     }
 }

@@ -103,9 +103,7 @@ fn uploads() {
             });
             let total = (streams * mebibytes) as f64 * 1.048_576;
             let rate = total / start.elapsed().as_secs_f64();
-            say(&format!(
-                "upload {mebibytes} MiB, {durability}, {streams} at once, {pace_us} us a MiB elsewhere: {rate:.0} MB/s"
-            ));
+            say(&format!("upload {mebibytes} MiB, {durability}, {streams} at once, {pace_us} us a MiB elsewhere: {rate:.0} MB/s"));
         }
     }
 }
@@ -132,10 +130,6 @@ fn reads() {
     for limit in [10, 100, 1000] {
         let start = Instant::now();
         let page = block_on(driver.list(&CALL, &ListRequest::children(prefix("tags"), limit))).expect("list");
-        say(&format!(
-            "list {} of 10000 folders: {:.2} ms",
-            page.entries.len(),
-            start.elapsed().as_secs_f64() * 1000.0
-        ));
+        say(&format!("list {} of 10000 folders: {:.2} ms", page.entries.len(), start.elapsed().as_secs_f64() * 1000.0));
     }
 }

@@ -155,10 +155,7 @@ fn a_file_shorter_than_its_token_is_corrupt() {
     let token = suspend(&mut upload);
     drop(upload);
     let name = store.private("uploads").pop().expect("the upload's file");
-    let file = std::fs::File::options()
-        .write(true)
-        .open(store.path(PRIVATE).join("uploads").join(name))
-        .expect("the file");
+    let file = std::fs::File::options().write(true).open(store.path(PRIVATE).join("uploads").join(name)).expect("the file");
     file.set_len(999).expect("cut");
     assert_eq!(class(store.resume(&token)), ErrorClass::Corrupt);
 }
@@ -228,14 +225,8 @@ fn stale_temporaries_are_removed_at_open() {
     drop(open());
     let private = folder.path().join(PRIVATE);
     let age = |path: &Path, hours: u64| {
-        let file = std::fs::File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .expect("a file");
-        file.set_modified(SystemTime::now() - Duration::from_secs(hours * 3600))
-            .expect("its time is set");
+        let file = std::fs::File::options().write(true).create(true).truncate(false).open(path).expect("a file");
+        file.set_modified(SystemTime::now() - Duration::from_secs(hours * 3600)).expect("its time is set");
     };
     age(&private.join("temporary/old"), 2);
     age(&private.join("temporary/young"), 0);
@@ -249,10 +240,7 @@ fn stale_temporaries_are_removed_at_open() {
     let mut held = block_on(driver.upload_begin(&CALL, None)).expect("an upload begins");
     write(&mut held, vec![1; 200_000]);
     let is_id = |path: &PathBuf| path.file_name().is_some_and(|name| name.len() == 32);
-    let file = std::fs::read_dir(private.join("temporary"))
-        .expect("the folder")
-        .map(|name| name.expect("a name").path())
-        .find(is_id);
+    let file = std::fs::read_dir(private.join("temporary")).expect("the folder").map(|name| name.expect("a name").path()).find(is_id);
     age(&file.expect("the upload's file"), 2);
 
     drop(open());
@@ -263,10 +251,7 @@ fn stale_temporaries_are_removed_at_open() {
             .filter(|name| name.len() != 32)
             .collect::<Vec<_>>()
     };
-    assert_eq!(
-        (left("temporary"), left("uploads")),
-        (vec!["young".to_owned()], vec!["young".to_owned()])
-    );
+    assert_eq!((left("temporary"), left("uploads")), (vec!["young".to_owned()], vec!["young".to_owned()]));
     assert_eq!(commit(&mut held, "a").expect("the slow upload was not swept").size, 200_000);
 }
 
