@@ -26,6 +26,8 @@ pub trait Upload: Send + 'static {
 
     /// Makes everything accepted so far durable, and names it so that any process on any host that shares the store can go on.
     ///
+    /// Earlier tokens of the upload end here: resuming one answers `not_found`, or the upload as the newest token has it.
+    ///
     /// # Errors
     /// The classes of the back-end.
     fn suspend(&mut self, call: &Call) -> impl Future<Output = Result<UploadToken, DriverError>> + Send;

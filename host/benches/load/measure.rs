@@ -91,7 +91,8 @@ pub(crate) fn measure(
     });
 
     let elapsed = started.elapsed();
-    let cpu = server.cpu() - cpu_before;
+    // A child that ended takes its time with it.
+    let cpu = server.cpu().saturating_sub(cpu_before);
     let bytes = parts.iter().map(|part| part.bytes).sum();
     let mut latencies: Vec<Duration> = parts.into_iter().flat_map(|part| part.latencies).collect();
     latencies.sort_unstable();

@@ -100,7 +100,7 @@ pub(crate) fn parse(text: &str) -> Result<Work, String> {
 pub(crate) fn help() -> String {
     let mut help = String::from("Workloads, with their connections:\n");
     let mut line =
-        |name: &str, connections: &str, what: &str| writeln!(help, "  {name:<20} {connections:>6}  {what}").expect("a String takes it");
+        |name: &str, connections: &str, what: &str| writeln!(help, "  {name:<20} {connections:>7}  {what}").expect("a String takes it");
     for workload in WORKLOADS {
         let connections = match workload.connections {
             Fixed(number) => number.to_string(),
@@ -108,7 +108,7 @@ pub(crate) fn help() -> String {
         };
         line(workload.name, &connections, workload.what);
     }
-    line("get:NAME=/PATH", "as NAME", "GET a path of any server, under the name of the workload that it is compared with");
+    line("get:NAME=/PATH", "as NAME", "GET a path of any server, for a comparison with the workload NAME");
     help.push_str(
         "\nA line is: name, operations and megabytes a second, latencies, the server's processor time, its peak memory, failures.",
     );

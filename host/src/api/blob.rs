@@ -1,6 +1,6 @@
 //! `blobs/<digest>`: HEAD, GET with ranges, DELETE.
 
-use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG};
+use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE};
 use http::{HeaderValue, Response, StatusCode};
 use longshore_loader::api::ByteRange as DriverRange;
 
@@ -16,8 +16,12 @@ impl Api {
     /// Source: distribution specification, "Pulling blobs".
     pub(super) async fn blob(&self, request: &Request<'_>, name: &RepositoryName, digest: &Digest) -> Answer {
         let repository = self.repository(request, name)?;
-        let blob = repository.blob(digest).await?;
         let headers = &request.parts.headers;
+        if !request.is_head() && !headers.contains_key(RANGE) && !headers.contains_key(IF_NONE_MATCH) {
+            let (blob, body) = repository.whole_blob(digest).await?;
+            return Ok(sized(Response::new(Body::Blob(body, blob.size)), digest, blob.size));
+        }
+        let blob = repository.blob(digest).await?;
         if conditional::if_none_match(headers, digest) {
             return Ok(described(empty(StatusCode::NOT_MODIFIED), digest));
         }
@@ -31,13 +35,11 @@ impl Api {
             true => Body::Empty,
             false => Body::Blob(repository.read_blob(&blob, DriverRange::new(offset, length)).await?, length),
         };
-        let mut answer = described(Response::new(body), digest);
+        let mut answer = sized(Response::new(body), digest, length);
         if let ByteRange::Part { first, last } = range {
             *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
             answer.headers_mut().insert(CONTENT_RANGE, satisfied(first, last, blob.size));
         }
-        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type::OCTET_STREAM));
-        answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
         Ok(answer)
     }
 
@@ -47,6 +49,14 @@ impl Api {
         self.repository(request, name)?.delete_blob(digest).await?;
         Ok(empty(StatusCode::ACCEPTED))
     }
+}
+
+/// An answer with `length` bytes of a blob.
+fn sized(answer: Response<Body>, digest: &Digest, length: u64) -> Response<Body> {
+    let mut answer = described(answer, digest);
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type::OCTET_STREAM));
+    answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    answer
 }
 
 fn described(mut answer: Response<Body>, digest: &Digest) -> Response<Body> {

@@ -76,6 +76,7 @@ impl From<StoreError> for ApiError {
             StoreError::ManifestUnknown { reference, .. } => told(ErrorCode::ManifestUnknown, json!({ "reference": reference })),
             StoreError::NameUnknown { name } => told(ErrorCode::NameUnknown, json!({ "name": name })),
             StoreError::NoStorage { name } => told(ErrorCode::NameUnknown, json!({ "name": name })),
+            StoreError::StorageClosed { name } => told(ErrorCode::Unavailable, json!({ "name": name })),
             StoreError::UploadUnknown { id } => told(ErrorCode::BlobUploadUnknown, json!({ "id": id })),
             StoreError::UploadBusy { id } => told(ErrorCode::BlobUploadInvalid, json!({ "id": id })).with_status(StatusCode::CONFLICT),
             StoreError::DigestMismatch { want, got } => told(ErrorCode::DigestInvalid, json!({ "want": want, "got": got })),

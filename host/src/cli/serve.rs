@@ -8,10 +8,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::storages::{self, Ready};
 use super::{Exit, say};
 use crate::api::{Api, ApiOptions};
-use crate::config::{Config, LogFormat, LogLevel};
+use crate::config::{Config, LogFormat, LogLevel, MAIN_STORAGE};
 use crate::observe;
 use crate::server::{Server, ServerOptions};
-use crate::store::{Storage, Store};
+use crate::store::{Routed, Storage, Store};
 
 /// The largest piece of a body that is received at once, in bytes. Larger pieces are fewer system calls and more memory per connection.
 const RECEIVE_MAX_BYTES: usize = 512 * 1024;
@@ -90,10 +90,10 @@ async fn open_all(config: &Config, ready: &[Ready]) -> Result<(Store, Vec<Arc<St
         }
     }
     let (names, storages): (Vec<String>, Vec<Arc<Storage>>) = opened.into_iter().unzip();
-    let routes = config.routes.iter().map(|route| (route.repository.clone(), names.iter().position(|name| *name == route.storage)));
-    let routes: Vec<_> = routes.collect();
-    let main = names.iter().position(|name| name == crate::config::MAIN_STORAGE);
-    let route = move |repository: &str| routes.iter().find(|(glob, _)| glob.matches(repository)).map_or(main, |(_, index)| *index);
+    let place = |storage: &str| names.iter().position(|name| name == storage).map_or(Routed::Closed, Routed::To);
+    let routes: Vec<_> = config.routes.iter().map(|route| (route.repository.clone(), place(&route.storage))).collect();
+    let main = if config.storage.contains_key(MAIN_STORAGE) { place(MAIN_STORAGE) } else { Routed::Nowhere };
+    let route = move |repository: &str| routes.iter().find(|(glob, _)| glob.matches(repository)).map_or(main, |(_, place)| *place);
     Ok((Store::new(storages.clone(), route), storages))
 }
 

@@ -31,6 +31,24 @@ impl Repository {
         Ok(Blob { digest: *digest, size, stored })
     }
 
+    /// A blob and all of its bytes. One driver call when the link is remembered, two when nothing is.
+    ///
+    /// # Errors
+    /// As [`blob`](Self::blob).
+    pub async fn whole_blob(&self, digest: &Digest) -> Result<(Blob, ReadBody), StoreError> {
+        let stored = self.linked(digest).await?.ok_or_else(|| self.blob_unknown(digest))?;
+        let read = found(self.driver().read(&self.call(), &layout::blob(&stored), ByteRange::ALL).await);
+        let read = read.map_err(StoreError::driver("read a blob"))?;
+        let size = read.as_ref().map_or(0, |read| read.info.size);
+        let blob = Blob { digest: *digest, size, stored };
+        let Some(read) = read else {
+            self.forget_blob(&blob);
+            return Err(self.blob_unknown(digest));
+        };
+        self.facts().learn_size(&stored, size);
+        Ok((blob, read.body))
+    }
+
     /// The bytes of a blob, or `length` of them from `offset` on. One driver call.
     ///
     /// # Errors

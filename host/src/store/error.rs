@@ -32,9 +32,15 @@ pub enum StoreError {
         /// The repository.
         name: RepositoryName,
     },
-    /// No storage takes the repository: no route does, or the one that does could not be opened.
+    /// No route takes the repository.
     #[error("no storage of this registry takes repository {name}")]
     NoStorage {
+        /// The repository.
+        name: RepositoryName,
+    },
+    /// The storage that takes the repository could not be opened.
+    #[error("the storage of repository {name} is not available")]
+    StorageClosed {
         /// The repository.
         name: RepositoryName,
     },

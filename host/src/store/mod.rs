@@ -28,5 +28,5 @@ pub use blobs::Blob;
 pub use error::StoreError;
 pub use incoming::{Incoming, IncomingError};
 pub use manifests::{PushedManifest, StoredManifest};
-pub use storage::{MissingReferences, Repository, Storage, StorageOptions, Store};
+pub use storage::{MissingReferences, Repository, Routed, Storage, StorageOptions, Store};
 pub use uploads::Finished;

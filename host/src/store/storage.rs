@@ -127,8 +127,19 @@ async fn make_key(driver: &DriverHandle, call: &Call) -> Result<Bytes, DriverErr
     }
 }
 
-/// From a repository's name to the index of its storage.
-type Route = dyn Fn(&str) -> Option<usize> + Send + Sync;
+/// Where a repository lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Routed {
+    /// In the storage of this index.
+    To(usize),
+    /// In a storage that could not be opened.
+    Closed,
+    /// No route takes it.
+    Nowhere,
+}
+
+/// From a repository's name to its storage.
+type Route = dyn Fn(&str) -> Routed + Send + Sync;
 
 /// All storages, and the rule that sends a repository to one of them.
 pub struct Store {
@@ -137,19 +148,20 @@ pub struct Store {
 }
 
 impl Store {
-    /// `route` answers the index of a repository's storage, or none if no storage takes it.
-    pub fn new(storages: Vec<Arc<Storage>>, route: impl Fn(&str) -> Option<usize> + Send + Sync + 'static) -> Self {
+    /// `route` says where a repository lies.
+    pub fn new(storages: Vec<Arc<Storage>>, route: impl Fn(&str) -> Routed + Send + Sync + 'static) -> Self {
         Self { storages, route: Box::new(route) }
     }
 
     /// A repository, which need not exist, for a request with this trace id.
     ///
     /// # Errors
-    /// [`StoreError::NoStorage`] if no route takes it, or its storage could not be opened.
+    /// [`StoreError::NoStorage`] if no route takes it, [`StoreError::StorageClosed`] if its storage could not be opened.
     pub fn repository(&self, name: RepositoryName, trace_id: u128) -> Result<Repository, StoreError> {
-        match (self.route)(name.as_str()).and_then(|index| self.storages.get(index)) {
-            Some(storage) => Ok(Repository { storage: storage.clone(), name, trace_id }),
-            None => Err(StoreError::NoStorage { name }),
+        match (self.route)(name.as_str()) {
+            Routed::To(index) if index < self.storages.len() => Ok(Repository { storage: self.storages[index].clone(), name, trace_id }),
+            Routed::Nowhere => Err(StoreError::NoStorage { name }),
+            Routed::To(_) | Routed::Closed => Err(StoreError::StorageClosed { name }),
         }
     }
 

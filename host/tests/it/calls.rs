@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, StreamBody};
 use longshore::oci::{Algorithm, Digest, Manifest, Page, Reference};
-use longshore::store::{Incoming, MissingReferences, PushedManifest, Repository, Storage, StorageOptions, Store, StoreError};
+use longshore::store::{Incoming, MissingReferences, PushedManifest, Repository, Routed, Storage, StorageOptions, Store, StoreError};
 use longshore_loader::api::ByteRange;
 use longshore_loader::{CallKind, DriverSource, OpenOptions, Policy, inspect, load, locate, verify};
 
@@ -41,7 +41,7 @@ impl Host {
             facts_keep: keep,
         };
         let storage = Arc::new(Storage::new(driver, options, None).await.expect("the store has a key"));
-        let store = Store::new(vec![storage.clone()], |_| Some(0));
+        let store = Store::new(vec![storage.clone()], |_| Routed::To(0));
         Self { storage, store }
     }
 
@@ -119,9 +119,12 @@ fn calls_of_a_blob_that_is_not_remembered_are_two_to_find() {
         let repository = host.repository("a");
         let (blob, found) = host.calls(repository.blob(&digest)).await;
         assert_eq!(found, [("read", 1), ("stat", 1)], "the link is read and the size is asked for");
-        let (read, calls) = host.calls(repository.read_blob(&blob.expect("it is there"), ByteRange::ALL)).await;
+        let (read, calls) = host.calls(repository.read_blob(&blob.expect("it is there"), ByteRange::new(0, 1))).await;
         read.expect("it is read");
-        assert_eq!(calls, [("read", 1)], "then it is read");
+        assert_eq!(calls, [("read", 1)], "then a part of it is read");
+        let (whole, calls) = host.calls(repository.whole_blob(&digest)).await;
+        whole.expect("it is read");
+        assert_eq!(calls, [("read", 2)], "a cold GET of all of it is two calls: its link and its bytes");
     });
 }
 

@@ -33,7 +33,7 @@ fn cut_anywhere_it_is_refused_or_whole() {
             // What the dynamic linker maps is whole, only section headers were cut.
             Ok(cut) => assert_eq!(cut.info(), whole.info(), "{size} bytes"),
             Err(refusal) => {
-                assert!([RefusalCode::FileEmpty, RefusalCode::FileTruncated].contains(&refusal.code), "{size} bytes: {refusal}")
+                assert!([RefusalCode::FileEmpty, RefusalCode::FileTruncated].contains(&refusal.code), "{size} bytes: {refusal}");
             }
         }
     }

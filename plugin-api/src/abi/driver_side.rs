@@ -13,6 +13,7 @@ use async_ffi::{FfiContext, FfiPoll};
 
 use super::DrvBytes;
 use super::extension::{Extension, Instance};
+use super::future::AbiFuture;
 use super::guard::{Contained, answer, contain};
 use super::host_side::ForeignDriver;
 use super::panic_log::log_panics_to;

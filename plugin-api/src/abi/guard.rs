@@ -2,15 +2,14 @@
 
 use std::any::Any;
 use std::future::Future;
-use std::mem::{self, ManuallyDrop};
+use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use abi_stable::std_types::RResult::{RErr, ROk};
-use async_ffi::FutureExt;
 
-use super::tables::AbiFuture;
+use super::future::{AbiFuture, Work};
 use super::values::Answer;
 use crate::DriverError;
 
@@ -64,7 +63,7 @@ pub(crate) fn answer<'a, F, T, A>(place: &'static str, work: F, convert: impl Fn
 where
     F: Future<Output = Result<T, DriverError>> + Send + 'a,
 {
-    Guard { place, work: Some(Contained::new(work)), convert }.into_ffi()
+    AbiFuture::new(Guard { place, work: Some(Contained::new(work)), convert })
 }
 
 struct Guard<F, C> {
@@ -74,41 +73,47 @@ struct Guard<F, C> {
     convert: C,
 }
 
-impl<F, T, A, C> Future for Guard<F, C>
+// SAFETY: every path that says `Ready` has written the answer just before. What may unwind runs inside of `catch_unwind` or `Contained`.
+unsafe impl<F, T, A, C> Work<A> for Guard<F, C>
 where
-    F: Future<Output = Result<T, DriverError>>,
-    C: Fn(T) -> A,
+    F: Future<Output = Result<T, DriverError>> + Send,
+    C: Fn(T) -> A + Send,
 {
-    type Output = Answer<A>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>, answer: &mut MaybeUninit<Answer<A>>) -> Poll<()> {
         // SAFETY: `work` is pinned with `self`: it is only polled through the pin below, and dropped where it stands.
         let this = unsafe { self.get_unchecked_mut() };
         let Some(work) = this.work.as_mut() else {
-            return Poll::Ready(RErr(DriverError::panicked(this.place, "polled again after the end").into()));
+            answer.write(RErr(DriverError::panicked(this.place, "polled again after the end").into()));
+            return Poll::Ready(());
         };
         // SAFETY: as above; `work` does not move until `this.work = None` drops it.
         let work = unsafe { Pin::new_unchecked(work.get_mut()) };
-        // Written where it is answered from: values are large, and each move of one is a good part of what a tiny call costs.
-        let mut answer = Poll::Pending;
-        let polled = catch_unwind(AssertUnwindSafe(|| match work.poll(context) {
-            Poll::Pending => {}
-            Poll::Ready(Ok(value)) => answer = Poll::Ready(ROk((this.convert)(value))),
-            Poll::Ready(Err(error)) => answer = Poll::Ready(RErr(error.into())),
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            match work.poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(value)) => answer.write(ROk((this.convert)(value))),
+                Poll::Ready(Err(error)) => answer.write(RErr(error.into())),
+            };
+            Poll::Ready(())
         }));
-        if let Err(panic) = polled {
-            answer = Poll::Ready(RErr(DriverError::panicked(this.place, &panic_text(panic)).into()));
-        }
-        if answer.is_ready() {
+        let polled = polled.unwrap_or_else(|panic| {
+            answer.write(RErr(DriverError::panicked(this.place, &panic_text(panic)).into()));
+            Poll::Ready(())
+        });
+        if polled.is_ready() {
             this.work = None;
         }
-        answer
+        polled
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
+    use super::super::future::finish;
     use super::*;
+    use crate::ErrorClass;
 
     struct Bomb;
     impl Drop for Bomb {
@@ -119,17 +124,32 @@ mod tests {
 
     #[test]
     fn panics_in_poll_and_in_drop_are_answers() {
-        let polled = futures_executor::block_on(answer("stat", async { if true { panic!("poll {}", 1) } else { Ok(()) } }, |()| ()));
-        let error: DriverError = polled.into_result().map(|()| ()).err().expect("a panic is an error").into();
-        assert_eq!(error.class(), crate::ErrorClass::Internal);
+        let error =
+            finish(answer("stat", async { if true { panic!("poll {}", 1) } else { Ok(()) } }, |()| ())).expect_err("a panic is an error");
+        assert_eq!(error.class(), ErrorClass::Internal);
         assert!(error.message().contains("stat") && error.message().contains("poll 1"), "{error}");
+        let error = finish(answer("read", async { Ok(()) }, |()| -> u64 { panic!("conversion") })).expect_err("a panic is an error");
+        assert!(error.message().contains("read") && error.message().contains("conversion"), "{error}");
         let bomb = Bomb;
         let never_polled = async move {
             let _bomb = bomb;
             Ok(())
         };
         drop(answer("stat", never_polled, |()| ()));
-        let converted = answer("read", async { Ok(()) }, |()| -> u64 { panic!("conversion") });
-        assert!(futures_executor::block_on(converted).is_err(), "an answer that cannot be converted is an error too");
+    }
+
+    #[test]
+    fn future_answers_once_and_wakes_whoever_waits() {
+        let mut polls = 0;
+        let twice = poll_fn(move |context| {
+            polls += 1;
+            context.waker().wake_by_ref();
+            if polls < 3 { Poll::Pending } else { Poll::Ready(Ok("done".to_owned())) }
+        });
+        let mut future = answer("stat", twice, String::into_bytes);
+        let got = futures_executor::block_on(poll_fn(|context| future.poll(context)));
+        assert_eq!(got.expect("a number of the table").into_result().ok(), Some(b"done".to_vec()));
+        let again = futures_executor::block_on(poll_fn(|context| future.poll(context)));
+        assert!(again.expect("a number of the table").is_err(), "a host that polls on is told so");
     }
 }

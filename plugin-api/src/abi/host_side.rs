@@ -1,7 +1,6 @@
 //! The host's side: a driver instance behind the tables, as an ordinary [`Driver`]. Loader and layering drivers use it.
 
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,7 +12,7 @@ use futures_core::Stream;
 
 use super::DrvBytes;
 use super::extension::Extension;
-use super::guard::panic_text;
+use super::future::AbiFuture;
 use super::services::{HostExtensions, host_object};
 use super::tables::*;
 use super::values::*;
@@ -50,8 +49,8 @@ impl ForeignDriver {
         extensions: HostExtensions,
     ) -> Result<Self, DriverError> {
         let host = host_object(services, extensions);
-        let mut opened = root.open()(settings.to_string().into(), instance.into(), host, ROption::RNone);
-        let object = answered(&mut opened, origin, Ok).await?;
+        let opened = root.open()(settings.to_string().into(), instance.into(), host, ROption::RNone);
+        let object = answered(opened, origin, Ok).await?;
         Ok(Self::adopt(object, capabilities, origin))
     }
 
@@ -100,42 +99,20 @@ where
 }
 
 /// Waits for a call, makes of its answer what `convert` says, and names the instance in its error.
-///
-/// A driver made without our side may still let a panic through, which async-ffi turns into one of ours: caught here.
-fn answered<'a, 'f, T, F>(future: &'a mut AbiFuture<'f, T>, origin: &'a str, convert: F) -> Answered<'a, 'f, T, F> {
-    Answered { future, origin, convert }
-}
-
-/// Where the future lies it stays: moving what the other side has just written is slow.
-struct Answered<'a, 'f, T, F> {
-    future: &'a mut AbiFuture<'f, T>,
-    origin: &'a str,
-    convert: F,
-}
-
-// Nothing is pinned inside: the future is a pointer, and the conversion is only called.
-impl<T, F> Unpin for Answered<'_, '_, T, F> {}
-
-impl<T, U, F> Future for Answered<'_, '_, T, F>
-where
-    F: Fn(T) -> Result<U, DriverError>,
-{
-    type Output = Result<U, DriverError>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { future, origin, convert } = self.get_mut();
-        // Written where it is answered from, as on the driver's side.
-        let mut answer = Poll::Pending;
-        let polled = catch_unwind(AssertUnwindSafe(|| match Pin::new(&mut **future).poll(context) {
-            Poll::Pending => {}
-            Poll::Ready(ROk(value)) => answer = Poll::Ready(convert(value).map_err(|error| error.from_instance(origin))),
-            Poll::Ready(RErr(error)) => answer = Poll::Ready(Err(DriverError::from(error).from_instance(origin))),
-        }));
-        if let Err(panic) = polled {
-            answer = Poll::Ready(Err(DriverError::panicked("poll", &panic_text(panic)).from_instance(origin)));
-        }
-        answer
-    }
+async fn answered<T, U>(
+    mut future: AbiFuture<'_, T>,
+    origin: &str,
+    convert: impl Fn(T) -> Result<U, DriverError>,
+) -> Result<U, DriverError> {
+    poll_fn(|context| {
+        future.poll(context).map(|answer| match answer {
+            Some(ROk(value)) => convert(value),
+            Some(RErr(error)) => Err(error.into()),
+            None => Err(DriverError::new(ErrorClass::Broken, "the driver's answer to a poll is none that its ABI has")),
+        })
+    })
+    .await
+    .map_err(|error| error.from_instance(origin))
 }
 
 /// The conversion of a value that is always good.
@@ -147,24 +124,24 @@ impl Driver for ForeignDriver {
     type Upload = ForeignUpload;
 
     async fn stat(&self, call: &Call, key: &Key) -> Result<ObjectInfo, DriverError> {
-        answered(&mut self.object.stat(call.into(), key.as_str().into()), &self.origin, good).await
+        answered(self.object.stat(call.into(), key.as_str().into()), &self.origin, good).await
     }
 
     async fn read(&self, call: &Call, key: &Key, range: ByteRange) -> Result<Read, DriverError> {
-        let mut future = self.object.read(call.into(), key.as_str().into(), range.offset, range.length.into());
-        answered(&mut future, &self.origin, |answer| body(answer, &self.origin)).await
+        let future = self.object.read(call.into(), key.as_str().into(), range.offset, range.length.into());
+        answered(future, &self.origin, |answer| body(answer, &self.origin)).await
     }
 
     async fn put(&self, call: &Call, key: &Key, bytes: Bytes, condition: Condition) -> Result<ObjectInfo, DriverError> {
-        let mut future = self.object.put(call.into(), key.as_str().into(), DrvBytes::new(bytes), condition::number(condition));
-        answered(&mut future, &self.origin, good).await
+        let future = self.object.put(call.into(), key.as_str().into(), DrvBytes::new(bytes), condition::number(condition));
+        answered(future, &self.origin, good).await
     }
 
     async fn list(&self, call: &Call, request: &ListRequest<'_>) -> Result<ListPage, DriverError> {
         let options = AbiListOptions { limit: request.limit, recursive: u32::from(request.recursive), reserved: [0; 2] };
         let start_after = request.start_after.map(Into::into).into();
-        let mut future = self.object.list(call.into(), request.prefix.as_str().into(), start_after, options);
-        answered(&mut future, &self.origin, |page: AbiPage| {
+        let future = self.object.list(call.into(), request.prefix.as_str().into(), start_after, options);
+        answered(future, &self.origin, |page: AbiPage| {
             let entries = page.entries.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
             Ok(ListPage { entries, more: page.more != 0 })
         })
@@ -172,55 +149,55 @@ impl Driver for ForeignDriver {
     }
 
     async fn delete(&self, call: &Call, key: &Key) -> Result<(), DriverError> {
-        answered(&mut self.object.delete(call.into(), key.as_str().into()), &self.origin, good).await
+        answered(self.object.delete(call.into(), key.as_str().into()), &self.origin, good).await
     }
 
     async fn upload_begin(&self, call: &Call, destination: Option<&Key>) -> Result<ForeignUpload, DriverError> {
         let destination = destination.map(|key| key.as_str().into()).into();
-        answered(&mut self.object.upload_begin(call.into(), destination), &self.origin, |start| Ok(self.upload(start))).await
+        answered(self.object.upload_begin(call.into(), destination), &self.origin, |start| Ok(self.upload(start))).await
     }
 
     async fn upload_resume(&self, call: &Call, token: &UploadToken) -> Result<ForeignUpload, DriverError> {
-        let mut future = self.object.upload_resume(call.into(), token.as_bytes().into());
-        answered(&mut future, &self.origin, |start| Ok(self.upload(start))).await
+        let future = self.object.upload_resume(call.into(), token.as_bytes().into());
+        answered(future, &self.origin, |start| Ok(self.upload(start))).await
     }
 
     async fn health(&self, call: &Call) -> Result<(), DriverError> {
-        answered(&mut self.object.health(call.into()), &self.origin, good).await
+        answered(self.object.health(call.into()), &self.origin, good).await
     }
 
     async fn close(&self, call: &Call) -> Result<(), DriverError> {
-        answered(&mut self.object.close(call.into()), &self.origin, good).await
+        answered(self.object.close(call.into()), &self.origin, good).await
     }
 
     async fn delete_prefix(&self, call: &Call, prefix: &Prefix) -> Result<(), DriverError> {
         let table = self.delete_prefix.ok_or_else(|| self.lacks("delete_prefix"))?;
         // SAFETY: the table came from `self.object`, and so does the instance.
-        let mut future = unsafe { table.delete_prefix()(self.object.instance(), call.into(), prefix.as_str().into()) };
-        answered(&mut future, &self.origin, good).await
+        let future = unsafe { table.delete_prefix()(self.object.instance(), call.into(), prefix.as_str().into()) };
+        answered(future, &self.origin, good).await
     }
 
     async fn copy(&self, call: &Call, from: &Key, to: &Key) -> Result<ObjectInfo, DriverError> {
         let table = self.copy.ok_or_else(|| self.lacks("copy"))?;
         // SAFETY: as in `delete_prefix`.
-        let mut future = unsafe { table.copy()(self.object.instance(), call.into(), from.as_str().into(), to.as_str().into()) };
-        answered(&mut future, &self.origin, good).await
+        let future = unsafe { table.copy()(self.object.instance(), call.into(), from.as_str().into(), to.as_str().into()) };
+        answered(future, &self.origin, good).await
     }
 
     async fn presign(&self, call: &Call, key: &Key, method: Method, expires_ms: u64) -> Result<String, DriverError> {
         let table = self.presign.ok_or_else(|| self.lacks("presign"))?;
         let method = method::number(method);
         // SAFETY: as in `delete_prefix`.
-        let mut future = unsafe { table.presign()(self.object.instance(), call.into(), key.as_str().into(), method, expires_ms) };
-        answered(&mut future, &self.origin, good).await
+        let future = unsafe { table.presign()(self.object.instance(), call.into(), key.as_str().into(), method, expires_ms) };
+        answered(future, &self.origin, good).await
     }
 
     async fn upload_list(&self, call: &Call, older_than_ms: u64) -> Result<Vec<UploadToken>, DriverError> {
         let table = self.upload_list.ok_or_else(|| self.lacks("upload_list"))?;
         // SAFETY: as in `delete_prefix`.
-        let mut future = unsafe { table.upload_list()(self.object.instance(), call.into(), older_than_ms) };
+        let future = unsafe { table.upload_list()(self.object.instance(), call.into(), older_than_ms) };
         let tokens = |tokens: RVec<RVec<u8>>| tokens.iter().map(|bytes| token(bytes)).collect();
-        answered(&mut future, &self.origin, tokens).await
+        answered(future, &self.origin, tokens).await
     }
 }
 
@@ -288,19 +265,19 @@ impl Upload for ForeignUpload {
     }
 
     async fn write(&mut self, call: &Call, bytes: Bytes) -> Result<(), DriverError> {
-        self.offset = answered(&mut self.object.write(call.into(), DrvBytes::new(bytes)), &self.origin, Ok).await?;
+        self.offset = answered(self.object.write(call.into(), DrvBytes::new(bytes)), &self.origin, Ok).await?;
         Ok(())
     }
 
     async fn suspend(&mut self, call: &Call) -> Result<UploadToken, DriverError> {
-        answered(&mut self.object.suspend(call.into()), &self.origin, |bytes: RVec<u8>| token(&bytes)).await
+        answered(self.object.suspend(call.into()), &self.origin, |bytes: RVec<u8>| token(&bytes)).await
     }
 
     async fn commit(&mut self, call: &Call, destination: &Key, size: u64) -> Result<ObjectInfo, DriverError> {
-        answered(&mut self.object.commit(call.into(), destination.as_str().into(), size), &self.origin, good).await
+        answered(self.object.commit(call.into(), destination.as_str().into(), size), &self.origin, good).await
     }
 
     async fn abort(&mut self, call: &Call) -> Result<(), DriverError> {
-        answered(&mut self.object.abort(call.into()), &self.origin, good).await
+        answered(self.object.abort(call.into()), &self.origin, good).await
     }
 }

@@ -9,6 +9,7 @@
 //! | `tables` | the frozen tables of the major |
 //! | `extension` | tables that came later, found by name |
 //! | `values`, `bytes` | what crosses in calls |
+//! | `future` | a call in progress |
 //! | `guard`, `panic_log` | panics end here, and in the host's log |
 //! | `driver_side`, `host_side`, `services` | the translators |
 //! | `note`, `export` | how a driver file describes and exports itself |
@@ -37,6 +38,7 @@ mod driver_side;
 mod driver_side_tests;
 mod export;
 mod extension;
+mod future;
 mod guard;
 mod host_side;
 pub mod layout;

@@ -5,14 +5,12 @@ use abi_stable::library::RootModule;
 use abi_stable::sabi_trait;
 use abi_stable::sabi_types::VersionStrings;
 use abi_stable::std_types::{RArc, RBox, ROption, RSlice, RStr, RString, RVec};
-use async_ffi::{BorrowingFfiFuture, FfiContext, FfiPoll};
+use async_ffi::{FfiContext, FfiPoll};
 
 use super::DrvBytes;
 use super::extension::{Extension, Instance};
+use super::future::AbiFuture;
 use super::values::{AbiCall, AbiInfo, AbiListOptions, AbiPage, AbiRead, AbiUploadStart, Answer};
-
-/// The future of a call: polled by the host, dropped to cancel.
-pub type AbiFuture<'a, T> = BorrowingFfiFuture<'a, Answer<T>>;
 
 /// A driver instance.
 pub type DriverObject = AbiDriver_TO<'static, RBox<()>>;

@@ -32,6 +32,8 @@ pub(crate) struct Growing {
     file: Option<OwnedFd>,
     /// How many bytes the file has.
     written: u64,
+    /// How many bytes the token has that goes with the file's name.
+    named_at: Option<u64>,
     /// What follows them.
     staging: Staging,
     /// The file once more, opened for writes past the page cache.
@@ -89,7 +91,7 @@ impl Growing {
         }
         let mut state = Self::new(store, claim.id);
         (state.place, state.file, state.synced) = (Place::Uploads, Some(file), synced);
-        state.written = claim.offset;
+        (state.written, state.named_at) = (claim.offset, Some(claim.offset));
         Ok(state)
     }
 
@@ -100,6 +102,7 @@ impl Growing {
             place: Place::Nowhere,
             file: None,
             written: 0,
+            named_at: None,
             staging: Staging::new(),
             direct: None,
             synced: None,
@@ -296,11 +299,12 @@ impl Growing {
     pub(crate) fn suspend(&mut self) -> Result<UploadToken, DriverError> {
         self.flush()?;
         let private = self.store.private()?;
-        if self.place == Place::Temporary {
-            let id = self.id.as_str();
-            rustix::fs::renameat(&private.temporary, id, &private.uploads, id).map_err(|errno| self.failed(errno))?;
-            self.place = Place::Uploads;
-            self.synced = None;
+        if self.place == Place::Temporary || self.named_at != Some(self.written) {
+            // A new name for each new length: the tokens of the old name end here. Two tokens of one file would let a caller go back to the
+            // shorter one, write other bytes, and commit them as those that the longer one had promised.
+            let id = Id::random()?;
+            rustix::fs::renameat(self.folder()?, self.id.as_str(), &private.uploads, id.as_str()).map_err(|errno| self.failed(errno))?;
+            (self.id, self.place, self.named_at, self.synced) = (id, Place::Uploads, Some(self.written), None);
         }
         // An upload without a byte has nothing to lose: if it is gone after a power cut, the client begins again.
         let durable = self.store.is_durable() && self.written > 0;

@@ -79,6 +79,21 @@ fn a_dropped_upload_resumes_where_it_was_suspended() {
     assert_eq!(class(store.resume(&token)), ErrorClass::NotFound, "a committed upload is no more");
 }
 
+/// Semantics: "A token ends when the next one of its upload is made."
+#[test]
+fn a_token_ends_with_the_next_one() {
+    let store = Store::new();
+    let mut upload = store.begin();
+    write(&mut upload, "one");
+    let first = suspend(&mut upload);
+    assert_eq!(suspend(&mut upload).as_bytes(), first.as_bytes(), "nothing was added: it is the same token");
+    write(&mut upload, "two");
+    let second = suspend(&mut upload);
+    drop(upload);
+    assert_eq!(class(store.resume(&first)), ErrorClass::NotFound, "the upload has gone on");
+    assert_eq!(store.resume(&second).expect("resume").offset(), 6);
+}
+
 /// Semantics: dropping is "neither commit nor abort", but without a token nobody can go on.
 #[test]
 fn a_dropped_upload_without_a_token_leaves_nothing() {

@@ -1,0 +1,525 @@
+#!/usr/bin/env python3
+"""Runs the same load against Longshore and its peers, in turn, and says how they compare.
+
+    cargo build --release
+    host/benches/compare.py
+
+Longshore is compared with Debian's package docker-registry, which is CNCF distribution 2.8, and with nginx serving files, which shows what the
+machine can do; a peer that is not installed is left out. Every server starts with a configuration written here and an empty folder, once
+for the workloads of speed and once for each workload of memory. docs/benchmark.md says how to read the result.
+"""
+import argparse
+import json
+import operator
+import os
+import re
+import resource
+import shlex
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+LONGSHORE, DISTRIBUTION, NGINX = "longshore", "docker-registry", "nginx"
+
+SPEED = ["pull-blob-1", "pull-blob", "push-blob-1", "push-blob", "get-manifest", "get-blob-10k", "head-blob", "push-image"]
+# Each needs a server of its own, because a process's peak memory is that of its whole life. `pull-2g` finds the blob of `push-2g` in the folder.
+MEMORY = [["push-2g", "pull-2g"], ["push-64x64"], ["idle"]]
+MORE = ["get-manifest-digest", "tags-page", "catalog-page", "ping"]
+# Workloads whose rate is bytes a second; that of the others is operations a second.
+BY_BYTES = {"pull-blob-1", "pull-blob", "push-blob-1", "push-blob", "push-2g", "pull-2g", "push-64x64"}
+# The files that nginx serves, by the workload that asks for them.
+NGINX_FILES = {"pull-blob-1": "large", "pull-blob": "large", "get-blob-10k": "small"}
+# Starts that are only timed, in every round.
+STARTS = 5
+# Without the variables by which servers are configured: only what is written here counts.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith(("LONGSHORE_", "REGISTRY_"))}
+ANSWER_MAX_SECS = 30
+STOP_MAX_SECS = 40
+
+# What Longshore promises: workload, figure, bound, and the peer whose figure is multiplied by the bound. None: the bound is in MiB.
+AT_LEAST, AT_MOST, UNDER = "at least", "at most", "under"
+TARGETS = [
+    ("pull-blob-1", "rate", AT_LEAST, 0.9, NGINX),
+    ("pull-blob", "rate", AT_LEAST, 0.9, NGINX),
+    ("pull-blob-1", "cpu", AT_MOST, 1.3, NGINX),
+    ("pull-blob", "cpu", AT_MOST, 1.3, NGINX),
+    ("push-blob-1", "rate", AT_LEAST, 2.5, DISTRIBUTION),
+    ("push-blob", "rate", AT_LEAST, 2.5, DISTRIBUTION),
+    ("get-manifest", "rate", AT_LEAST, 15, DISTRIBUTION),
+    ("head-blob", "rate", AT_LEAST, 25, DISTRIBUTION),
+    ("get-blob-10k", "rate", AT_LEAST, 25, DISTRIBUTION),
+    ("push-image", "rate", AT_LEAST, 5, DISTRIBUTION),
+    ("start", "start_ms", AT_MOST, 0.5, DISTRIBUTION),
+    ("push-2g", "peak_mib", UNDER, 40, None),
+    ("pull-2g", "peak_mib", UNDER, 40, None),
+    ("push-64x64", "peak_mib", UNDER, 200, None),
+    ("idle", "peak_mib", UNDER, 60, None),
+]
+KEPT = {AT_LEAST: operator.ge, AT_MOST: operator.le, UNDER: operator.lt}
+FIGURES = {"rate": "rate", "cpu": "cpu a GiB", "start_ms": "time to first answer", "peak_mib": "peak memory"}
+
+
+# --- servers: each writes its configuration into `folder` and returns its command ---
+
+
+class Server:
+    def __init__(self, name, workloads, version):
+        self.name = name
+        self.workloads = workloads
+        self.version = version
+
+    def command(self, port, folder):
+        raise NotImplementedError
+
+    def runs(self, workload):
+        return self.workloads is None or workload in self.workloads
+
+    def requests(self, workload):
+        """What the load generator is told to do for a workload."""
+        return workload
+
+
+class Longshore(Server):
+    def __init__(self, program):
+        super().__init__(LONGSHORE, None, first_line([program, "--version"]))
+        self.program = program
+
+    def command(self, port, folder):
+        # Drivers are found beside the program. Everything else is the default.
+        config = f"""\
+[server]
+listen = "127.0.0.1:{port}"
+[storage.main]
+driver = "filesystem"
+settings = {{ root = {json.dumps(str(folder / "data"))} }}
+"""
+        return [self.program, "serve", "--config", write(folder / "registry.toml", config)]
+
+
+class Distribution(Server):
+    def __init__(self):
+        super().__init__(DISTRIBUTION, None, first_line([DISTRIBUTION, "--version"]))
+
+    def command(self, port, folder):
+        # As Debian's package configures it, but for the password.
+        config = f"""\
+version: 0.1
+log: {{fields: {{service: registry}}}}
+storage:
+  cache: {{blobdescriptor: inmemory}}
+  filesystem: {{rootdirectory: {json.dumps(str(folder / "data"))}}}
+  delete: {{enabled: true}}
+http:
+  addr: 127.0.0.1:{port}
+  headers: {{X-Content-Type-Options: [nosniff]}}
+health: {{storagedriver: {{enabled: true, interval: 10s, threshold: 3}}}}
+"""
+        return [DISTRIBUTION, "serve", write(folder / "config.yml", config)]
+
+
+class Nginx(Server):
+    def __init__(self, program, blob_mib):
+        super().__init__(NGINX, set(NGINX_FILES), first_line([program, "-v"]))
+        self.program = program
+        self.sizes = {"large": blob_mib << 20, "small": 10_000}
+
+    def command(self, port, folder):
+        for name, size in self.sizes.items():
+            with open(folder / name, "wb") as file:
+                while size:
+                    size -= file.write(os.urandom(min(size, 1 << 20)))
+        temporary = "".join(f"{kind}_temp_path {folder}/temp;" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        # Its workers would not be root otherwise, and could not enter the folder.
+        user = "user root;" if os.geteuid() == 0 else ""
+        config = f"""\
+{user} daemon off; worker_processes auto; pid {folder}/pid; error_log stderr;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; {temporary}
+    server {{
+        listen 127.0.0.1:{port};
+        location = /v2/ {{ return 200; }}
+        location / {{ root {folder}; }}
+    }}
+}}
+"""
+        return [self.program, "-p", str(folder), "-e", "stderr", "-c", write(folder / "nginx.conf", config)]
+
+    def requests(self, workload):
+        return f"get:{workload}=/{NGINX_FILES[workload]}"
+
+
+class Other(Server):
+    """A server given on the command line; its command has {port} and {dir} in it."""
+
+    def __init__(self, name, command):
+        super().__init__(name, None, command)
+        self.template = command
+
+    def command(self, port, folder):
+        return [word.replace("{port}", str(port)).replace("{dir}", str(folder)) for word in shlex.split(self.template)]
+
+
+class Running:
+    """A started server, ready when it has answered for the first time; stopped at the end of the block."""
+
+    def __init__(self, server, folder):
+        self.server = server
+        self.port = free_port()
+        command = server.command(self.port, folder)
+        self.log = folder / "log"
+        with open(self.log, "w") as log:
+            begun = time.monotonic()
+            self.process = subprocess.Popen(
+                command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
+            )
+        try:
+            self.wait_for_answer(begun)
+        except BaseException:
+            self.stop()
+            raise
+        self.start_ms = (time.monotonic() - begun) * 1e3
+
+    def wait_for_answer(self, begun):
+        while time.monotonic() - begun < ANSWER_MAX_SECS:
+            if self.process.poll() is not None:
+                fail(f"{self.server.name} ended with status {self.process.returncode}:\n{self.last_words()}")
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+                    connection.sendall(b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                    if connection.recv(64).startswith(b"HTTP/1.1 200"):
+                        return
+            except OSError:
+                pass
+            time.sleep(0.001)
+        fail(f"{self.server.name} did not answer GET /v2/ with 200 within {ANSWER_MAX_SECS} s:\n{self.last_words()}")
+
+    def last_words(self):
+        return self.log.read_text(errors="replace")[-2000:]
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_MAX_SECS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Folder:
+    """An empty folder for a server, removed at the end of the block, with nothing of it left to be written to the disk."""
+
+    def __init__(self, parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        self.path = Path(tempfile.mkdtemp(dir=parent))
+
+    def __enter__(self):
+        return self.path
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+        # A server that does not sync leaves its writes to the time of the next one.
+        os.sync()
+
+
+# --- measuring ---
+
+
+class Comparison:
+    def __init__(self, options, servers, load):
+        self.options = options
+        self.servers = servers
+        self.load = load
+        # A list for each server, with a dictionary for each round: workload to figures.
+        self.rounds = {server.name: [] for server in servers}
+
+    def run(self):
+        for number in range(self.options.rounds):
+            # Each is first in turn, so that a machine which slows down slows all of them.
+            turn = number % len(self.servers)
+            for server in self.servers[turn:] + self.servers[:turn]:
+                say(f"round {number + 1} of {self.options.rounds}: {server.name}")
+                self.rounds[server.name].append(self.round(server))
+
+    def round(self, server):
+        figures = {}
+        starts = self.starts(server)
+        for group, restart in [(SPEED + MORE, False), *((group, True) for group in MEMORY)]:
+            asked = [work for work in self.options.work if work in group and server.runs(work)]
+            if not asked:
+                continue
+            with Folder(self.options.dir) as folder:
+                # The whole group in its order: `pull-2g` alone would see its own push.
+                runs = [[work] for work in group] if restart else [asked]
+                for run in runs:
+                    with Running(server, folder) as running:
+                        figures |= self.put_load(running, run)
+        figures = {work: figures[work] for work in figures if work in self.options.work}
+        if starts:
+            figures["start"] = {"start_ms": statistics.median(starts), "errors": 0}
+        return figures
+
+    def starts(self, server):
+        starts = []
+        for _ in range(STARTS if "start" in self.options.work and server.runs("start") else 0):
+            with Folder(self.options.dir) as folder, Running(server, folder) as running:
+                starts.append(running.start_ms)
+        return starts
+
+    def put_load(self, running, work):
+        options = ["--pid", running.process.pid, "--secs", self.options.secs, "--blob-mib", self.options.blob_mib, "--tags", self.options.tags]
+        command = [self.load, f"127.0.0.1:{running.port}", *options, *map(running.server.requests, work)]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        for line in done.stderr.splitlines():
+            say(f"  {running.server.name}: {line}")
+        figures = dict(filter(None, map(parse, done.stdout.splitlines())))
+        # A workload that a server cannot run is a failure of that server, and the others go on.
+        for workload in work:
+            figures.setdefault(workload, {"errors": 1, "failed": True})
+        return figures
+
+    def values(self, server, work, figure):
+        """One value a round; None for a round that has none."""
+        return [figures.get(work, {}).get(figure) for figures in self.rounds.get(server, [])]
+
+    def median(self, server, work, figure):
+        return median(self.values(server, work, figure))
+
+    def errors(self, server, work):
+        return sum(filter(None, self.values(server, work, "errors")))
+
+    def ratio(self, work, figure, peer):
+        """Longshore's figure divided by the peer's: the median of the rounds' ratios, for a round's two runs are near in time."""
+        pairs = zip(self.values(LONGSHORE, work, figure), self.values(peer, work, figure))
+        return median([ours / theirs if ours is not None and theirs else None for ours, theirs in pairs])
+
+
+LINE = re.compile(
+    r"(?P<name>\S+)\s+(?P<ops>[\d.]+) op/s\s+(?P<mbs>[\d.]+) MB/s\s+p50\s+(?P<p50_ms>[\d.]+) ms\s+p99\s+(?P<p99_ms>[\d.]+) ms"
+    r"\s+cpu/op\s+(?P<cpu_ms_per_op>[\d.]+) ms\s+cpu/GiB\s+(?P<cpu_s_per_gib>[\d.]+) s\s+rss\s+(?P<peak_mib>[\d.]+) MiB\s+errors (?P<errors>\d+)$"
+)
+IDLE = re.compile(r"(?P<name>idle)\s+(?P<open>\d+) idle connections, rss peak (?P<peak_mib>[\d.]+) MiB$")
+
+
+def parse(line):
+    """A line of the load generator: the workload and its figures."""
+    match = LINE.match(line) or IDLE.match(line)
+    if not match:
+        return None
+    figures = match.groupdict()
+    name = figures.pop("name")
+    figures = {key: float(value) for key, value in figures.items()}
+    if "open" in figures:
+        # The server closed the others, so this is not the memory of a thousand.
+        return name, figures | {"errors": 1000 - figures["open"]}
+    by_bytes = name in BY_BYTES
+    return name, figures | {"rate": figures["mbs" if by_bytes else "ops"], "cpu": figures["cpu_s_per_gib" if by_bytes else "cpu_ms_per_op"]}
+
+
+# --- results ---
+
+
+COLUMNS = [("op/s", "ops", 1), ("MB/s", "mbs", 1), ("p50 ms", "p50_ms", 2), ("p99 ms", "p99_ms", 2), ("cpu ms/op", "cpu_ms_per_op", 3)]
+COLUMNS += [("cpu s/GiB", "cpu_s_per_gib", 2), ("peak MiB", "peak_mib", 1)]
+
+
+def print_table(comparison):
+    titles = "".join(f"{title:>10}" for title, _, _ in COLUMNS)
+    print(f"\n{'workload':<20}{'server':<17}{titles}{'errors':>8}   longshore/this: rate, cpu")
+    for work in comparison.options.work:
+        for server in comparison.servers:
+            if work != "start" and comparison.median(server.name, work, "errors") is not None:
+                print_row(comparison, work, server.name)
+    starts = [(server.name, comparison.median(server.name, "start", "start_ms")) for server in comparison.servers]
+    if starts := [f"{name} {ms:.1f} ms" for name, ms in starts if ms is not None]:
+        print("start to first answer: " + ", ".join(starts))
+
+
+def print_row(comparison, work, server):
+    cells = ""
+    for _, figure, digits in COLUMNS:
+        value = comparison.median(server, work, figure)
+        # So few bytes say nothing about the cost of bytes.
+        shown = value and (figure != "cpu_s_per_gib" or work in BY_BYTES)
+        cells += f"{value:>10.{digits}f}" if shown else f"{'':>10}"
+    ratios = [comparison.ratio(work, figure, server) for figure in ("rate", "cpu")]
+    against = "  ".join(f"{ratio:.2f}x" for ratio in ratios if ratio is not None) if server != LONGSHORE else ""
+    print(f"{work:<20}{server:<17}{cells}{comparison.errors(server, work):>8.0f}   {against}".rstrip())
+
+
+def check_targets(comparison):
+    """Each promise with what became of it."""
+    checked = []
+    for work, figure, direction, bound, peer in TARGETS:
+        if work not in comparison.options.work:
+            continue
+        if peer:
+            got = comparison.ratio(work, figure, peer)
+            errors = comparison.errors(LONGSHORE, work) + comparison.errors(peer, work)
+        else:
+            # The worst round: memory that was needed once is needed.
+            got = max(filter(None, comparison.values(LONGSHORE, work, figure)), default=None)
+            errors = comparison.errors(LONGSHORE, work)
+        if got is None:
+            verdict = "not measured"
+        elif errors:
+            verdict = "not met: requests failed"
+        else:
+            verdict = "met" if KEPT[direction](got, bound) else "not met"
+        target = {"workload": work, "figure": figure, "direction": direction, "bound": bound, "peer": peer, "got": got, "verdict": verdict}
+        checked.append(target)
+    return checked
+
+
+def print_targets(targets):
+    print("\nLongshore's targets")
+    for target in targets:
+        unit = "x" if target["peer"] else " MiB"
+        got = "-" if target["got"] is None else f"{target['got']:.2f}{unit}" if target["peer"] else f"{target['got']:.1f}{unit}"
+        against = f" {target['peer']}'s" if target["peer"] else ""
+        bound = f"{target['direction']} {target['bound']:g}{unit}{against}"
+        print(f"  {target['workload']:<14}{FIGURES[target['figure']]:<22}{got:>12}   {bound:<34}{target['verdict']}")
+    met = sum(target["verdict"] == "met" for target in targets)
+    print(f"  {met} of {len(targets)} met")
+
+
+def as_json(comparison, targets):
+    medians = {}
+    for server in comparison.servers:
+        works = {work for figures in comparison.rounds[server.name] for work in figures}
+        for work in sorted(works):
+            names = {figure for figures in comparison.rounds[server.name] for figure in figures.get(work, {})}
+            medians.setdefault(work, {})[server.name] = {name: comparison.median(server.name, work, name) for name in sorted(names)}
+    return {
+        "servers": {server.name: server.version for server in comparison.servers},
+        "rounds": comparison.rounds,
+        "medians": medians,
+        "targets": targets,
+    }
+
+
+# --- helpers ---
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def fail(text):
+    raise SystemExit(f"compare.py: {text}")
+
+
+def write(path, text):
+    path.write_text(text)
+    return str(path)
+
+
+def median(values):
+    values = [value for value in values if value is not None]
+    return statistics.median(values) if values else None
+
+
+def first_line(command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.stdout.strip().split("\n")[0]
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def build_load():
+    """Builds the load generator as `cargo build --release` would, and returns its path."""
+    command = ["cargo", "build", "--release", "-p", "longshore", "--bench", "load", "--message-format", "json-render-diagnostics"]
+    done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        fail("the load generator cannot be built")
+    messages = map(json.loads, done.stdout.splitlines())
+    programs = [message["executable"] for message in messages if message.get("target", {}).get("kind") == ["bench"] and message.get("executable")]
+    return programs[-1]
+
+
+def find_servers(options):
+    if not Path(options.longshore).is_file():
+        fail(f"there is no {options.longshore}; run `cargo build --release` first, or name another with --longshore")
+    # Not every user's PATH has the system's programs.
+    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin"
+    servers = [Longshore(options.longshore)]
+    if shutil.which(DISTRIBUTION):
+        servers.append(Distribution())
+    else:
+        say(f"{DISTRIBUTION} is not installed and left out (Debian: apt install docker-registry)")
+    if nginx := shutil.which(NGINX, path=path):
+        servers.append(Nginx(nginx, options.blob_mib))
+    else:
+        say(f"{NGINX} is not installed and left out (Debian: apt install nginx-light)")
+    servers += [Other(*other.split("=", 1)) for other in options.other]
+    unknown = set(options.servers or []) - {server.name for server in servers}
+    if unknown:
+        fail(f"no such server: {', '.join(sorted(unknown))}; there are {', '.join(server.name for server in servers)}")
+    return [server for server in servers if not options.servers or server.name in options.servers]
+
+
+def arguments():
+    every = ["start", *SPEED, *(work for group in MEMORY for work in group)]
+    known = every + MORE
+    comma = lambda text: text.split(",")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (default: 3)")
+    parser.add_argument("--secs", type=float, default=3, help="how long a workload runs (default: 3)")
+    parser.add_argument("--work", type=comma, default=every, metavar="W,W,...", help=f"workloads, of {','.join(known)} (default: those with a target)")
+    parser.add_argument("--servers", type=comma, metavar="S,S,...", help="only these servers")
+    parser.add_argument("--other", action="append", default=[], metavar="NAME=COMMAND", help="one more server; {port} and {dir} in the command are replaced")
+    parser.add_argument("--longshore", default=str(PROJECT / "target/release/longshore"), metavar="PROGRAM", help="with its drivers beside it (default: target/release/longshore)")
+    parser.add_argument("--load", metavar="PROGRAM", help="the load generator, if it is not to be built")
+    parser.add_argument("--blob-mib", type=int, default=64, help="size of a large blob (default: 64)")
+    parser.add_argument("--tags", type=int, default=2000, help="tags, or repositories, behind the pages (default: 2000)")
+    parser.add_argument("--dir", type=Path, default=PROJECT / "target/compare", help="where the servers store, on the disk that matters (default: target/compare)")
+    parser.add_argument("--json", metavar="FILE", help="write every figure there as well; - is standard output, in place of the tables")
+    options = parser.parse_args()
+    unknown = set(options.work) - set(known)
+    if unknown:
+        parser.error(f"no such workload: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    if options.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    if not all("=" in other for other in options.other):
+        parser.error("--other takes NAME=COMMAND")
+    options.dir = options.dir.resolve()
+    options.longshore = os.path.abspath(options.longshore)
+    return options
+
+
+def main():
+    options = arguments()
+    load = options.load or build_load()
+    # A thousand connections, and what a process has open beside them.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 8192) if most != resource.RLIM_INFINITY else 8192, most))
+    comparison = Comparison(options, find_servers(options), load)
+    comparison.run()
+    targets = check_targets(comparison)
+    if options.json != "-":
+        print_table(comparison)
+        print_targets(targets)
+    if options.json:
+        text = json.dumps(as_json(comparison, targets), indent=2)
+        print(text) if options.json == "-" else write(Path(options.json), text + "\n")
+
+
+if __name__ == "__main__":
+    main()
