@@ -22,8 +22,14 @@ pub enum Exit {
 }
 
 pub(super) const HELP: &str = "\
-Exit codes: 0 done · 2 wrong command line · 3 faults in the configuration · 4 a driver was refused or cannot be opened
-            5 the address cannot be served · 6 requests were cut off at shutdown · 7 the output cannot be written";
+Exit codes:
+  0  done
+  2  the command line is wrong
+  3  the configuration has faults
+  4  a driver was refused, or cannot be opened
+  5  the address cannot be served
+  6  requests were cut off at shutdown
+  7  the output cannot be written";
 
 impl Termination for Exit {
     fn report(self) -> ExitCode {

@@ -64,8 +64,8 @@ pub struct Registry {
     pub referrers_page_max: usize,
     /// `delete`, default true: whether clients may delete.
     pub delete: bool,
-    /// `upload_signing_keys`, default none: the first signs upload URLs, every one is accepted. Hosts on one store share them; without
-    /// any the host makes one for itself.
+    /// `upload_signing_keys`, default none: the first signs upload URLs, every one is accepted. Without any, the store keeps one, which
+    /// all its hosts use.
     pub upload_signing_keys: Vec<Secret>,
 }
 

@@ -1,4 +1,4 @@
-//! hyper: listener, connections, request ids, shutdown. Everything behind it is [`Api`](crate::api::Api).
+//! hyper: listener, connections, request ids, shutdown. Everything behind it is [`Api`].
 //!
 //! | file | subject |
 //! |---|---|
