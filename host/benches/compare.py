@@ -4,9 +4,9 @@
     cargo build --release
     host/benches/compare.py
 
-Longshore is compared with Debian's package docker-registry, which is CNCF distribution 2.8, and with nginx serving files, which shows what the
-machine can do; a peer that is not installed is left out. Every server starts with a configuration written here and an empty folder, once
-for the workloads of speed and once for each workload of memory. docs/benchmark.md says how to read the result.
+Longshore is compared with Debian's package docker-registry, which is CNCF distribution 2.8, and with nginx serving files, which shows what
+the machine can do; a peer that is not installed is left out. Every server starts with a configuration written here and an empty folder,
+once for the workloads of speed and once for each workload of memory. docs/benchmark.md says how to read the result.
 """
 import argparse
 import json
@@ -29,7 +29,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 LONGSHORE, DISTRIBUTION, NGINX = "longshore", "docker-registry", "nginx"
 
 SPEED = ["pull-blob-1", "pull-blob", "push-blob-1", "push-blob", "get-manifest", "get-blob-10k", "head-blob", "push-image"]
-# Each needs a server of its own, because a process's peak memory is that of its whole life. `pull-2g` finds the blob of `push-2g` in the folder.
+# Each needs a server of its own, because a process's peak memory is that of its whole life; a group shares a folder, in which `pull-2g`
+# finds the blob of `push-2g`.
 MEMORY = [["push-2g", "pull-2g"], ["push-64x64"], ["idle"]]
 MORE = ["get-manifest-digest", "tags-page", "catalog-page", "ping"]
 # Workloads whose rate is bytes a second; that of the others is operations a second.
@@ -256,7 +257,6 @@ class Comparison:
 
     def round(self, server):
         figures = {}
-        starts = self.starts(server)
         for group, restart in [(SPEED + MORE, False), *((group, True) for group in MEMORY)]:
             asked = [work for work in self.options.work if work in group and server.runs(work)]
             if not asked:
@@ -268,20 +268,23 @@ class Comparison:
                     with Running(server, folder) as running:
                         figures |= self.put_load(running, run)
         figures = {work: figures[work] for work in figures if work in self.options.work}
-        if starts:
-            figures["start"] = {"start_ms": statistics.median(starts), "errors": 0}
+        if "start" in self.options.work and server.runs("start"):
+            figures["start"] = self.starts(server)
         return figures
 
     def starts(self, server):
-        starts = []
-        for _ in range(STARTS if "start" in self.options.work and server.runs("start") else 0):
-            with Folder(self.options.dir) as folder, Running(server, folder) as running:
-                starts.append(running.start_ms)
-        return starts
+        """Times to the first answer: of first starts in an empty folder, and of second ones in the same."""
+        first, again = [], []
+        for _ in range(STARTS):
+            with Folder(self.options.dir) as folder:
+                for times in (first, again):
+                    with Running(server, folder) as running:
+                        times.append(running.start_ms)
+        return {"start_ms": statistics.median(first), "restart_ms": statistics.median(again), "errors": 0}
 
     def put_load(self, running, work):
-        options = ["--pid", running.process.pid, "--secs", self.options.secs, "--blob-mib", self.options.blob_mib, "--tags", self.options.tags]
-        command = [self.load, f"127.0.0.1:{running.port}", *options, *map(running.server.requests, work)]
+        command = [self.load, f"127.0.0.1:{running.port}", "--pid", running.process.pid, "--secs", self.options.secs]
+        command += ["--blob-mib", self.options.blob_mib, "--tags", self.options.tags, *map(running.server.requests, work)]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
         for line in done.stderr.splitlines():
             say(f"  {running.server.name}: {line}")
@@ -309,7 +312,8 @@ class Comparison:
 
 LINE = re.compile(
     r"(?P<name>\S+)\s+(?P<ops>[\d.]+) op/s\s+(?P<mbs>[\d.]+) MB/s\s+p50\s+(?P<p50_ms>[\d.]+) ms\s+p99\s+(?P<p99_ms>[\d.]+) ms"
-    r"\s+cpu/op\s+(?P<cpu_ms_per_op>[\d.]+) ms\s+cpu/GiB\s+(?P<cpu_s_per_gib>[\d.]+) s\s+rss\s+(?P<peak_mib>[\d.]+) MiB\s+errors (?P<errors>\d+)$"
+    r"\s+cpu/op\s+(?P<cpu_ms_per_op>[\d.]+) ms\s+cpu/GiB\s+(?P<cpu_s_per_gib>[\d.]+) s\s+rss\s+(?P<peak_mib>[\d.]+) MiB"
+    r"\s+errors (?P<errors>\d+)$"
 )
 IDLE = re.compile(r"(?P<name>idle)\s+(?P<open>\d+) idle connections, rss peak (?P<peak_mib>[\d.]+) MiB$")
 
@@ -343,9 +347,10 @@ def print_table(comparison):
         for server in comparison.servers:
             if work != "start" and comparison.median(server.name, work, "errors") is not None:
                 print_row(comparison, work, server.name)
-    starts = [(server.name, comparison.median(server.name, "start", "start_ms")) for server in comparison.servers]
-    if starts := [f"{name} {ms:.1f} ms" for name, ms in starts if ms is not None]:
-        print("start to first answer: " + ", ".join(starts))
+    for title, figure in [("start to first answer", "start_ms"), ("the same on what it stored before", "restart_ms")]:
+        times = [(server.name, comparison.median(server.name, "start", figure)) for server in comparison.servers]
+        if times := [f"{name} {ms:.1f} ms" for name, ms in times if ms is not None]:
+            print(f"{title}: " + ", ".join(times))
 
 
 def print_row(comparison, work, server):
@@ -450,8 +455,7 @@ def build_load():
     if done.returncode:
         fail("the load generator cannot be built")
     messages = map(json.loads, done.stdout.splitlines())
-    programs = [message["executable"] for message in messages if message.get("target", {}).get("kind") == ["bench"] and message.get("executable")]
-    return programs[-1]
+    return next(message["executable"] for message in messages if message.get("target", {}).get("kind") == ["bench"])
 
 
 def find_servers(options):
@@ -480,17 +484,20 @@ def arguments():
     known = every + MORE
     comma = lambda text: text.split(",")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (default: 3)")
-    parser.add_argument("--secs", type=float, default=3, help="how long a workload runs (default: 3)")
-    parser.add_argument("--work", type=comma, default=every, metavar="W,W,...", help=f"workloads, of {','.join(known)} (default: those with a target)")
-    parser.add_argument("--servers", type=comma, metavar="S,S,...", help="only these servers")
-    parser.add_argument("--other", action="append", default=[], metavar="NAME=COMMAND", help="one more server; {port} and {dir} in the command are replaced")
-    parser.add_argument("--longshore", default=str(PROJECT / "target/release/longshore"), metavar="PROGRAM", help="with its drivers beside it (default: target/release/longshore)")
-    parser.add_argument("--load", metavar="PROGRAM", help="the load generator, if it is not to be built")
-    parser.add_argument("--blob-mib", type=int, default=64, help="size of a large blob (default: 64)")
-    parser.add_argument("--tags", type=int, default=2000, help="tags, or repositories, behind the pages (default: 2000)")
-    parser.add_argument("--dir", type=Path, default=PROJECT / "target/compare", help="where the servers store, on the disk that matters (default: target/compare)")
-    parser.add_argument("--json", metavar="FILE", help="write every figure there as well; - is standard output, in place of the tables")
+    option = parser.add_argument
+    option("--rounds", type=int, default=3, help="how often everything is measured (default: 3)")
+    option("--secs", type=float, default=3, help="how long a workload runs (default: 3)")
+    option("--work", type=comma, default=every, metavar="W,W,...", help=f"of {','.join(known)} (default: those with a target)")
+    option("--servers", type=comma, metavar="S,S,...", help="only these servers")
+    option("--other", action="append", default=[], metavar="NAME=COMMAND", help="one more server, by a command with {port} and {dir} in it")
+    program = PROJECT / "target/release/longshore"
+    option("--longshore", default=program, metavar="PROGRAM", help="with its drivers beside it (default: target/release/longshore)")
+    option("--load", metavar="PROGRAM", help="the load generator, if it is not to be built")
+    option("--blob-mib", type=int, default=64, help="size of a large blob (default: 64)")
+    option("--tags", type=int, default=2000, help="tags, or repositories, behind the pages (default: 2000)")
+    folder = PROJECT / "target/compare"
+    option("--dir", type=Path, default=folder, help="where the servers store, on the disk that matters (default: target/compare)")
+    option("--json", metavar="FILE", help="write every figure there as well; - is standard output, in place of the tables")
     options = parser.parse_args()
     unknown = set(options.work) - set(known)
     if unknown:

@@ -1,10 +1,10 @@
 //! `manifests/<reference>`: HEAD, GET, PUT with tags, DELETE of a manifest or a tag.
 
-use http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use http::header::{CONTENT_TYPE, ETAG, LOCATION, WARNING};
 use http::{HeaderValue, StatusCode};
 
 use super::{Answer, Api, ApiError, Request, document, empty};
-use crate::oci::headers::{DOCKER_CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, digest_value, etag, tags_value};
+use crate::oci::headers::{DOCKER_CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, digest_value, etag, tags_value, warnings};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Algorithm, Digest, Manifest, Reference, RepositoryName, Route, conditional};
 use crate::store::{IncomingError, PushedManifest, StoreError};
@@ -47,7 +47,7 @@ impl Api {
             }
         };
         let pushed = PushedManifest { manifest, bytes, digest, tags };
-        repository.put_manifest(&pushed).await?;
+        let missing = repository.put_manifest(&pushed).await?;
         let mut answer = empty(StatusCode::CREATED);
         let headers = answer.headers_mut();
         let by_digest = Reference::Digest(digest);
@@ -55,6 +55,11 @@ impl Api {
         headers.insert(DOCKER_CONTENT_DIGEST, digest_value(&digest));
         if let Some(subject) = &pushed.manifest.subject {
             headers.insert(OCI_SUBJECT, digest_value(&subject.digest));
+        }
+        let lacks = missing.iter().map(|(digest, field)| format!("{field} refers to {digest}, which this repository does not have"));
+        let lacks: Vec<String> = lacks.collect();
+        for warning in warnings(lacks.iter().map(String::as_str)) {
+            headers.append(WARNING, warning);
         }
         if matches!(reference, Reference::Digest(_)) && !pushed.tags.is_empty() {
             headers.insert(OCI_TAG, tags_value(&pushed.tags));

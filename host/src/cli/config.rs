@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use super::storages::{self, Ready};
-use super::{Exit, faulty, print};
+use super::{Exit, faulty, print, say};
 use crate::config::Config;
 
 pub(super) fn check(ready: &[Ready], path: &Path) -> Result<(), Exit> {
+    for warnings in ready.iter().map(|one| &one.warnings).filter(|warnings| !warnings.is_empty()) {
+        say(&warnings.render(false));
+    }
     let names: Vec<&str> = ready.iter().map(|one| one.name.as_str()).collect();
     print(&format!("{} is good: {} ({})\n", path.display(), plural(names.len()), names.join(", ")))
 }

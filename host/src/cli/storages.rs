@@ -19,6 +19,8 @@ pub(super) struct Ready {
     pub(super) name: String,
     inspection: Inspection,
     settings: Value,
+    /// Deprecated settings that it uses.
+    pub(super) warnings: Faults,
 }
 
 /// Locates, inspects and verifies every driver and checks its settings. Nothing of a driver runs.
@@ -45,7 +47,7 @@ fn check_one(config: &Config, name: &str) -> Result<Ready, Faults> {
         let fault = config.fault_at_driver(name, message).hint("set accept_eventual = true to use it all the same");
         return Err(fault.into());
     }
-    Ok(Ready { name: name.to_owned(), inspection, settings })
+    Ok(Ready { name: name.to_owned(), inspection, settings, warnings: config.setting_warnings(name, &schema) })
 }
 
 /// The schemas of all storages whose drivers can be read, for showing their settings.

@@ -37,10 +37,12 @@ pub struct StoredManifest {
 impl Repository {
     /// Writes a manifest and its tags: the bytes, the revision's link, the aliases and the referrer's entry, each tag's index entry, each tag.
     ///
+    /// Answers what the manifest refers to and the repository does not have, where that is accepted: digest, and the place in the JSON.
+    ///
     /// # Errors
     /// [`StoreError::MissingReferences`] before anything is written; the driver's.
-    pub async fn put_manifest(&self, pushed: &PushedManifest) -> Result<(), StoreError> {
-        self.check_references(&pushed.manifest).await?;
+    pub async fn put_manifest(&self, pushed: &PushedManifest) -> Result<Vec<(Digest, String)>, StoreError> {
+        let missing = self.check_references(&pushed.manifest).await?;
         let sha256 = match pushed.digest.algorithm() {
             Algorithm::Sha256 => pushed.digest,
             Algorithm::Sha512 => Digest::of(Algorithm::Sha256, &pushed.bytes),
@@ -64,7 +66,7 @@ impl Repository {
         // Not remembered but forgotten: the name to announce may have come with an earlier push.
         self.facts().forget_revision(&self.name, &sha256);
         self.facts().forget_revision(&self.name, &pushed.digest);
-        Ok(())
+        Ok(missing)
     }
 
     /// Finds a manifest by tag or digest.
@@ -143,11 +145,8 @@ impl Repository {
         Ok(Some(cached))
     }
 
-    /// Looks for everything that a manifest cannot be used without.
-    async fn check_references(&self, manifest: &Manifest) -> Result<(), StoreError> {
-        if self.storage.options.missing_references == MissingReferences::Accept {
-            return Ok(());
-        }
+    /// Looks for everything that a manifest cannot be used without; answers what is missing, where that is accepted.
+    async fn check_references(&self, manifest: &Manifest) -> Result<Vec<(Digest, String)>, StoreError> {
         let references: Vec<Referenced<'_>> = manifest.referenced().filter(|reference| !reference.may_be_absent).collect();
         let mut missing = Vec::new();
         for some in references.chunks(AT_ONCE) {
@@ -158,7 +157,8 @@ impl Repository {
                 }
             }
         }
-        if missing.is_empty() { Ok(()) } else { Err(StoreError::MissingReferences(missing)) }
+        let accepted = missing.is_empty() || self.storage.options.missing_references == MissingReferences::Accept;
+        if accepted { Ok(missing) } else { Err(StoreError::MissingReferences(missing)) }
     }
 
     async fn holds(&self, reference: &Referenced<'_>) -> Result<bool, StoreError> {
