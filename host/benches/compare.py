@@ -37,7 +37,7 @@ MORE = ["get-manifest-digest", "tags-page", "catalog-page", "ping"]
 BY_BYTES = {"pull-blob-1", "pull-blob", "push-blob-1", "push-blob", "push-2g", "pull-2g", "push-64x64"}
 # The files that nginx serves, by the workload that asks for them.
 NGINX_FILES = {"pull-blob-1": "large", "pull-blob": "large", "get-blob-10k": "small"}
-# Starts that are only timed, in every round.
+# First starts that are timed in a round, each with a second one in the same folder.
 STARTS = 5
 # Without the variables by which servers are configured: only what is written here counts.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith(("LONGSHORE_", "REGISTRY_"))}
@@ -522,7 +522,8 @@ def main():
     targets = check_targets(comparison)
     if options.json != "-":
         print_table(comparison)
-        print_targets(targets)
+        if targets:
+            print_targets(targets)
     if options.json:
         text = json.dumps(as_json(comparison, targets), indent=2)
         print(text) if options.json == "-" else write(Path(options.json), text + "\n")

@@ -44,7 +44,8 @@ fn manifest_that_refers_to_another_repository_is_refused() {
 #[test]
 fn manifest_with_missing_references_is_accepted_where_that_is_configured() {
     let registry = Registry::start("memory", "registry.missing_references = \"accept\"");
-    let content = image(b"never", b"pushed").to_string();
+    registry.push_blob("a", b"there");
+    let content = image(b"there", b"never pushed").to_string();
     let pushed = registry.put_manifest("a", "v1", OCI_MANIFEST, content.as_bytes()).is(201, "registry.missing_references is accept");
     let warning = pushed.need("warning");
     assert!(warning.starts_with("299 - \"") && warning.contains("refers to sha256:"), "the client is warned of what is missing: {warning}");
