@@ -7,15 +7,15 @@
 //! cargo bench -p longshore-conformance --bench boundary -- promises    # the table alone: 30 seconds
 //! ```
 //!
-//! The driver keeps chunks by reference and answers at once, so nothing hides the cost. Streams are moved in chunks of 256 KiB, each
-//! copied once, as a socket does. Criterion's figures come first; the table after them is made of interleaved rounds, because a shared
+//! The driver keeps chunks by reference and answers at once, so nothing hides the cost. Streams are moved in chunks of 256 KiB out of 64 MiB
+//! of memory, each copied once, as a socket does. Criterion's figures come first; the table after them is made of interleaved rounds, because a shared
 //! machine changes its speed between one benchmark and the next. It ends with the status 3 if a promise is broken.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it has measured")]
 
 use std::future::Future;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -29,6 +29,8 @@ use serde_json::json;
 
 const CHUNK: usize = 256 * 1024;
 const STREAM: usize = 1 << 30;
+/// More than the processor's caches hold: no real stream is of one chunk again and again.
+const SOURCE: usize = 64 << 20;
 const KEY: &str = "docker/registry/v2/blobs/sha256/9f/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08/data";
 
 /// What the boundary may cost.
@@ -64,7 +66,7 @@ impl Ways {
         let options = OpenOptions { open_limit: Duration::from_secs(30), call_limit: Duration::from_secs(30) };
         let loaded = load(&inspection).expect("the driver fits this host");
         let handle = runtime.block_on(loaded.open("bench", &json!({}), &options)).expect("the driver opens");
-        let direct = now(Sound::open(Settings::new(json!({})), Host::detached(), None)).expect("the driver opens");
+        let direct = now(pin!(Sound::open(Settings::new(json!({})), Host::detached(), None))).expect("the driver opens");
         fill(&direct);
         fill(handle.foreign());
         Self { direct, handle }
@@ -80,9 +82,9 @@ fn driver_file() -> PathBuf {
     path
 }
 
-/// The answer of a call that does not wait.
-fn now<T>(work: impl Future<Output = T>) -> T {
-    match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+/// The answer of a call that does not wait. The future is polled where it was made, as `.await` does.
+fn now<T>(work: Pin<&mut impl Future<Output = T>>) -> T {
+    match work.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
         Poll::Pending => panic!("the driver answers at once"),
     }
@@ -94,39 +96,44 @@ fn key(text: &str) -> &Key {
 
 const CALL: Call = Call::unbounded();
 
-/// A small object, and a large one made of one chunk again and again.
+/// The chunks that streams are made of.
+fn source() -> Vec<Bytes> {
+    (0..SOURCE / CHUNK).map(|number| Bytes::from(vec![number as u8; CHUNK])).collect()
+}
+
+/// A small object and a large one.
 fn fill<D: Driver>(driver: &D) {
-    now(driver.put(&CALL, key(KEY), vec![7; 100].into(), Condition::Always)).expect("put works");
-    upload(driver, &Bytes::from(vec![7; CHUNK]), &mut [0; CHUNK]);
+    now(pin!(driver.put(&CALL, key(KEY), vec![7; 100].into(), Condition::Always))).expect("put works");
+    upload(driver, &source(), &mut [0; CHUNK]);
 }
 
 fn stat<D: Driver>(driver: &D, key: &Key) {
-    black_box(now(driver.stat(&CALL, key)).expect("stat works"));
+    black_box(now(pin!(driver.stat(&CALL, key))).expect("stat works"));
 }
 
 fn read<D: Driver>(driver: &D, key: &Key) {
-    black_box(now(driver.read(&CALL, key, ByteRange::ALL)).expect("read works"));
+    black_box(now(pin!(driver.read(&CALL, key, ByteRange::ALL))).expect("read works"));
 }
 
 fn put<D: Driver>(driver: &D, key: &Key, bytes: &Bytes) {
-    black_box(now(driver.put(&CALL, key, bytes.clone(), Condition::Always)).expect("put works"));
+    black_box(now(pin!(driver.put(&CALL, key, bytes.clone(), Condition::Always))).expect("put works"));
 }
 
 /// Writes 1 GiB; each chunk is copied once, as it is when it is received.
-fn upload<D: Driver>(driver: &D, chunk: &Bytes, buffer: &mut [u8]) {
-    let mut upload = now(driver.upload_begin(&CALL, None)).expect("an upload begins");
-    for _ in 0..STREAM / CHUNK {
+fn upload<D: Driver>(driver: &D, source: &[Bytes], buffer: &mut [u8]) {
+    let mut upload = now(pin!(driver.upload_begin(&CALL, None))).expect("an upload begins");
+    for chunk in source.iter().cycle().take(STREAM / CHUNK) {
         buffer.copy_from_slice(chunk);
         black_box(&mut *buffer);
-        now(upload.write(&CALL, chunk.clone())).expect("write works");
+        now(pin!(upload.write(&CALL, chunk.clone()))).expect("write works");
     }
-    now(upload.commit(&CALL, key("large"), STREAM as u64)).expect("commit works");
+    now(pin!(upload.commit(&CALL, key("large"), STREAM as u64))).expect("commit works");
 }
 
 /// Reads 1 GiB into a sink that copies once.
 fn stream<D: Driver>(driver: &D, sink: &mut [u8]) {
-    let mut body = Body::new(now(driver.read(&CALL, key("large"), ByteRange::ALL)).expect("read works").body);
-    while let Some(chunk) = now(body.next()).expect("a chunk comes") {
+    let mut body = Body::new(now(pin!(driver.read(&CALL, key("large"), ByteRange::ALL))).expect("read works").body);
+    while let Some(chunk) = now(pin!(body.next())).expect("a chunk comes") {
         sink.copy_from_slice(&chunk);
         black_box(&mut *sink);
     }
@@ -170,8 +177,8 @@ fn works(ways: &Ways) -> Vec<Work<'_>> {
         work!(
             "upload of 1 GiB",
             STREAM,
-            |driver| upload(driver, &chunk, &mut buffer),
-            (chunk, mut buffer) = (Bytes::from(vec![7; CHUNK]), vec![0; CHUNK])
+            |driver| upload(driver, &chunks, &mut buffer),
+            (chunks, mut buffer) = (source(), vec![0; CHUNK])
         ),
         work!("stream of 1 GiB", STREAM, |driver| stream(driver, &mut sink), mut sink = vec![0; CHUNK]),
     ]

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """Runs the same load against Longshore and its peers, in turn, and says how they compare.
 
-    cargo build --release
     host/benches/compare.py
 
-Longshore is compared with Debian's package docker-registry, which is CNCF distribution 2.8, and with nginx serving files, which shows what
-the machine can do; a peer that is not installed is left out. Every server starts with a configuration written here and an empty folder,
-once for the workloads of speed and once for each workload of memory. docs/benchmark.md says how to read the result.
+Longshore, built from this tree, is compared with Debian's package docker-registry, which is CNCF distribution 2.8, and with nginx serving
+files, which shows what the machine can do; a peer that is not installed is left out. Every server starts with a configuration written here
+and an empty folder, once for the workloads of speed and once for each workload of memory. docs/benchmark.md says how to read the result.
 """
 import argparse
 import json
@@ -26,6 +25,7 @@ import time
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+PROGRAM = PROJECT / "target/release/longshore"
 LONGSHORE, DISTRIBUTION, NGINX = "longshore", "docker-registry", "nginx"
 
 SPEED = ["pull-blob-1", "pull-blob", "push-blob-1", "push-blob", "get-manifest", "get-blob-10k", "head-blob", "push-image"]
@@ -448,9 +448,15 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def build_load():
-    """Builds the load generator as `cargo build --release` would, and returns its path."""
-    command = ["cargo", "build", "--release", "-p", "longshore", "--bench", "load", "--message-format", "json-render-diagnostics"]
+def build(options):
+    """Builds what was not given: Longshore with its drivers, and the load generator, whose path is returned."""
+    release = ["cargo", "build", "--release"]
+    if options.longshore == str(PROGRAM) and subprocess.run(release, cwd=PROJECT).returncode:
+        fail("Longshore cannot be built")
+    if options.load:
+        return options.load
+    # The package alone, so that its parts are those of the command before and nothing is built twice.
+    command = [*release, "-p", "longshore", "--bench", "load", "--message-format", "json-render-diagnostics"]
     done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         fail("the load generator cannot be built")
@@ -460,7 +466,7 @@ def build_load():
 
 def find_servers(options):
     if not Path(options.longshore).is_file():
-        fail(f"there is no {options.longshore}; run `cargo build --release` first, or name another with --longshore")
+        fail(f"there is no {options.longshore}; --longshore names the program, with its drivers beside it")
     # Not every user's PATH has the system's programs.
     path = os.environ.get("PATH", os.defpath) + ":/usr/sbin"
     servers = [Longshore(options.longshore)]
@@ -490,9 +496,8 @@ def arguments():
     option("--work", type=comma, default=every, metavar="W,W,...", help=f"of {','.join(known)} (default: those with a target)")
     option("--servers", type=comma, metavar="S,S,...", help="only these servers")
     option("--other", action="append", default=[], metavar="NAME=COMMAND", help="one more server, by a command with {port} and {dir} in it")
-    program = PROJECT / "target/release/longshore"
-    option("--longshore", default=program, metavar="PROGRAM", help="with its drivers beside it (default: target/release/longshore)")
-    option("--load", metavar="PROGRAM", help="the load generator, if it is not to be built")
+    option("--longshore", default=PROGRAM, metavar="PROGRAM", help="another than this tree's, which is built; with its drivers beside it")
+    option("--load", metavar="PROGRAM", help="another load generator than this tree's, which is built")
     option("--blob-mib", type=int, default=64, help="size of a large blob (default: 64)")
     option("--tags", type=int, default=2000, help="tags, or repositories, behind the pages (default: 2000)")
     folder = PROJECT / "target/compare"
@@ -513,7 +518,7 @@ def arguments():
 
 def main():
     options = arguments()
-    load = options.load or build_load()
+    load = build(options)
     # A thousand connections, and what a process has open beside them.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 8192) if most != resource.RLIM_INFINITY else 8192, most))

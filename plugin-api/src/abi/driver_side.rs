@@ -106,28 +106,27 @@ impl<D: Driver> Adapter<D> {
         AbiUploadStart { offset, upload: AbiUpload_TO::from_value(adapter, TD_Opaque) }
     }
 
+    // Inlined, so that the large answer is put together where it crosses.
+    #[inline(always)]
     fn read(&self, read: Read) -> AbiRead {
-        let mut answer = AbiRead {
-            info: read.info.into(),
-            kind: read_kind::BYTES,
-            file: AbiFd::NONE,
-            offset: 0,
-            length: 0,
-            bytes: DrvBytes::empty(),
-            stream: ROption::RNone,
-        };
-        match read.body {
-            ReadBody::Bytes(bytes) => answer.bytes = DrvBytes::new(bytes),
-            ReadBody::Stream(stream) => {
-                let adapter = ReaderAdapter { stream: Some(Contained::new(stream)), closed: self.closed.clone() };
-                (answer.kind, answer.stream) = (read_kind::STREAM, ROption::RSome(AbiReader_TO::from_value(adapter, TD_Opaque)));
+        let (mut bytes, mut stream) = (DrvBytes::empty(), ROption::RNone);
+        let (mut file, mut offset, mut length) = (AbiFd::NONE, 0, 0);
+        let kind = match read.body {
+            ReadBody::Bytes(whole) => {
+                bytes = DrvBytes::new(whole);
+                read_kind::BYTES
+            }
+            ReadBody::Stream(chunks) => {
+                let adapter = ReaderAdapter { stream: Some(Contained::new(chunks)), closed: self.closed.clone() };
+                stream = ROption::RSome(AbiReader_TO::from_value(adapter, TD_Opaque));
+                read_kind::STREAM
             }
             ReadBody::File(region) => {
-                (answer.kind, answer.file) = (read_kind::FILE, region.file.into());
-                (answer.offset, answer.length) = (region.offset, region.length);
+                (file, offset, length) = (region.file.into(), region.offset, region.length);
+                read_kind::FILE
             }
-        }
-        answer
+        };
+        AbiRead { info: read.info.into(), kind, file, offset, length, bytes, stream }
     }
 }
 

@@ -46,14 +46,20 @@ impl<'a, T> AbiFuture<'a, T> {
         Self { work: Box::into_raw(Box::new(work)).cast(), poll: poll::<T, W>, release: release::<W>, lifetime: PhantomData }
     }
 
-    /// The host's side: the answer once it is there, or `None` if `poll` says something that it cannot.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Answer<T>>> {
+    /// The host's side: what `take` finds in the answer once it is there, or `None` if `poll` says something that it cannot.
+    #[inline]
+    pub(super) fn poll<U>(&mut self, context: &mut Context<'_>, take: impl FnOnce(&mut Answer<T>) -> U) -> Poll<Option<U>> {
         let mut answer = MaybeUninit::uninit();
         // SAFETY: `poll` and `work` belong together since `new`, `work` is alive until `drop`, and `answer` is room for one.
         match context.with_ffi_context(|context| unsafe { (self.poll)(self.work, context, answer.as_mut_ptr()) }) {
             polled::PENDING => Poll::Pending,
-            // SAFETY: the other side has written it, as `READY` says.
-            polled::READY => Poll::Ready(Some(unsafe { answer.assume_init() })),
+            polled::READY => {
+                // SAFETY: the other side has written it, as `READY` says.
+                let taken = take(unsafe { answer.assume_init_mut() });
+                // SAFETY: as above, and this is the one end of it.
+                unsafe { answer.assume_init_drop() };
+                Poll::Ready(Some(taken))
+            }
             _ => Poll::Ready(None),
         }
     }
@@ -87,6 +93,6 @@ unsafe extern "C" fn release<W>(work: *mut ()) {
 /// Waits for a call, in tests of this crate.
 #[cfg(test)]
 pub(super) fn finish<T>(mut future: AbiFuture<'_, T>) -> Result<T, crate::DriverError> {
-    let answer = futures_executor::block_on(std::future::poll_fn(|context| future.poll(context)));
-    answer.expect("our side answers with the numbers of the table").into_result().map_err(crate::DriverError::from)
+    let answer = futures_executor::block_on(std::future::poll_fn(|context| future.poll(context, super::values::take)));
+    answer.expect("our side answers with the numbers of the table")
 }

@@ -12,6 +12,12 @@ use crate::{Cause, Condition, DriverError, Entry, ErrorClass, KeyBuf, Method, Ob
 /// The answer of a call.
 pub(crate) type Answer<T> = RResult<T, AbiError>;
 
+/// The whole of an answer; an empty error is left in its place.
+pub(crate) fn take<T>(answer: &mut Answer<T>) -> Result<T, DriverError> {
+    let empty = AbiError { class: 0, retryable: 0, retry_after_ms: 0, reserved: 0, message: RString::new(), causes: RVec::new() };
+    std::mem::replace(answer, RResult::RErr(empty)).into_result().map_err(|error| (&error).into())
+}
+
 /// [`Call`] as it crosses, and as it is.
 #[repr(C)]
 #[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,8 +46,8 @@ impl From<ObjectInfo> for AbiInfo {
     }
 }
 
-impl From<AbiInfo> for ObjectInfo {
-    fn from(info: AbiInfo) -> Self {
+impl From<&AbiInfo> for ObjectInfo {
+    fn from(info: &AbiInfo) -> Self {
         let version = (!info.version.is_empty()).then(|| info.version.as_str().into());
         Self { size: info.size, modified: info.modified, version }
     }
@@ -81,8 +87,8 @@ impl From<DriverError> for AbiError {
     }
 }
 
-impl From<AbiError> for DriverError {
-    fn from(error: AbiError) -> Self {
+impl From<&AbiError> for DriverError {
+    fn from(error: &AbiError) -> Self {
         let mut back = Self::new(ErrorClass::from_number(error.class), error.message.as_str());
         if error.retry_after_ms != 0 {
             back = back.retry_after_ms(error.retry_after_ms);
@@ -187,7 +193,7 @@ impl TryFrom<AbiEntry> for Entry {
             name.pop();
             return PrefixBuf::new(name).map(Self::Prefix).map_err(bad);
         }
-        let info = entry.info.into_option().map(Into::into);
+        let info = entry.info.as_ref().into_option().map(Into::into);
         KeyBuf::new(name).map(|key| Self::Object(key, info)).map_err(bad)
     }
 }
