@@ -46,7 +46,7 @@ impl DrvBytes {
 
     /// Takes the buffer over as `Bytes`; no copy.
     pub fn into_bytes(self) -> Bytes {
-        if self.len == 0 { Bytes::new() } else if self.len <= 256 { Bytes::copy_from_slice(self.as_ref()) } else { Bytes::from_owner(self) }
+        if self.len == 0 { Bytes::new() } else { Bytes::from_owner(self) }
     }
 }
 

@@ -42,8 +42,11 @@ pub(super) unsafe trait Work<T>: Send {
 
 impl<'a, T> AbiFuture<'a, T> {
     /// The driver's side.
+    #[inline(always)]
     pub(super) fn new<W: Work<T> + 'a>(work: W) -> Self {
-        Self { work: Box::into_raw(Box::new(work)).cast(), poll: poll::<T, W>, release: release::<W>, lifetime: PhantomData }
+        // Room first: the work is then put together in it, where it can be.
+        let room = Box::write(Box::new_uninit(), work);
+        Self { work: Box::into_raw(room).cast(), poll: poll::<T, W>, release: release::<W>, lifetime: PhantomData }
     }
 
     /// The host's side: what `take` finds in the answer once it is there, or `None` if `poll` says something that it cannot.

@@ -59,6 +59,7 @@ impl<T> Drop for Contained<T> {
 }
 
 /// A call's work as it crosses: contained in poll and in drop, its answer made of what the work answers by `convert`.
+#[inline(always)]
 pub(crate) fn answer<'a, F, T, A>(place: &'static str, work: F, convert: impl Fn(T) -> A + Send + 'a) -> AbiFuture<'a, A>
 where
     F: Future<Output = Result<T, DriverError>> + Send + 'a,
