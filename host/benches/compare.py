@@ -449,14 +449,18 @@ def free_port():
 
 
 def build(options):
-    """Builds what was not given: Longshore with its drivers, and the load generator, whose path is returned."""
-    release = ["cargo", "build", "--release"]
-    if options.longshore == str(PROGRAM) and subprocess.run(release, cwd=PROJECT).returncode:
+    """Builds what was not given: the load generator, whose path is returned, and Longshore with its drivers."""
+    load = options.load or build_load()
+    # Last, because building the load generator leaves a Longshore of its own there, and no drivers that go with it.
+    if options.longshore == str(PROGRAM) and subprocess.run(["cargo", "build", "--release"], cwd=PROJECT).returncode:
         fail("Longshore cannot be built")
-    if options.load:
-        return options.load
-    # The package alone, so that its parts are those of the command before and nothing is built twice.
-    command = [*release, "-p", "longshore", "--bench", "load", "--message-format", "json-render-diagnostics"]
+    return load
+
+
+def build_load():
+    # With a driver, dependencies are compiled for both programs and libraries, as in a build of everything: most of them are there already.
+    packages = ["-p", "longshore", "-p", "longshore-driver-filesystem", "--lib", "--bench", "load"]
+    command = ["cargo", "build", "--release", *packages, "--message-format", "json-render-diagnostics"]
     done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         fail("the load generator cannot be built")
