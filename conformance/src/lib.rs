@@ -1,47 +1,34 @@
-//! The driver contract as checks that any driver can be put to, written over the [`Driver`] trait.
+//! The driver contract as cases that any driver can be put to, and the judge that runs them.
 //!
-//! A [`Check`] is a sentence of the contract and the code that tries it on a [`Subject`]: an instance whose store is empty. [`groups`]
-//! has all of them, by subject.
+//! A [`Case`] is a rule of the contract and the code that tries it. A [`Session`](run::Session) runs each in a process of its own and makes a
+//! [`Record`](record::Record), from which every report follows.
 //!
-//! | group | asks |
+//! | module | is |
 //! |---|---|
-//! | `basics` | do bytes, sizes, deletes, optional calls and `close` do what they say? |
-//! | `keys` | is every legal key literal and separate from its neighbours? |
-//! | `ranges` | is every range of an object that of a byte string? |
-//! | `listing` | is every page that of a sorted set of texts? |
-//! | `uploads` | is an upload invisible until its commit, and can it be continued? |
-//! | `conditions` | does exactly one creator win? |
-//! | `concurrency` | does anybody ever see something half-made? |
+//! | [`case`] | a rule: id, source, level, lane, needs |
+//! | [`cases`] | the catalogue, one file a group |
+//! | [`verdict`] | what a case found |
+//! | `trial` | what a case is given: an instance on an empty store, other processes, faults |
+//! | [`run`] | plan, processes, deadlines, baseline |
+//! | [`record`] | what a run found, as it is kept |
+//! | [`report`] | the record for people, CI services and browsers |
+//! | [`cli`] | the program `longshore-conformance` |
 //!
-//! Source: driver contract, sections 1 to 5.
+//! Source: driver contract.
 #![forbid(unsafe_code)]
 
-mod basics;
-mod check;
-mod concurrency;
-mod conditions;
-mod keys;
-mod listing;
-mod random;
-mod ranges;
-mod subject;
-mod uploads;
+pub mod case;
+pub mod cases;
+pub mod cli;
+pub mod config;
+mod exit;
+pub mod hidden;
+pub mod record;
+pub mod report;
+pub mod run;
+mod trial;
+pub mod verdict;
 
-use longshore_loader::api::Driver;
-
-pub use check::{Breach, Check, Group, Need, Verdict};
-pub use random::{Random, seed};
-pub use subject::Subject;
-
-/// Every check, by group.
-pub fn groups<D: Driver>() -> Vec<Group<D>> {
-    vec![
-        Group { name: "basics", checks: basics::checks() },
-        Group { name: "keys", checks: keys::checks() },
-        Group { name: "ranges", checks: ranges::checks() },
-        Group { name: "listing", checks: listing::checks() },
-        Group { name: "uploads", checks: uploads::checks() },
-        Group { name: "conditions", checks: conditions::checks() },
-        Group { name: "concurrency", checks: concurrency::checks() },
-    ]
-}
+pub use case::Case;
+pub use exit::Exit;
+pub use trial::seed;

@@ -1,0 +1,179 @@
+//! `run`: puts a driver to the cases.
+
+use std::fs::File;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use longshore_loader::{Policy, inspect, verify};
+
+use super::complain;
+use crate::case::{Case, Profile};
+use crate::config::DriverConfig;
+use crate::exit::Exit;
+use crate::record::{CaseRecord, Header, Summary};
+use crate::report::{Human, JsonLines};
+use crate::run::{Baseline, Filter, Options, Plan, Progress, Session, probe};
+use crate::verdict::Verdict;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = CONFIG_HELP)]
+pub(super) struct RunArguments {
+    /// The driver's file.
+    file: PathBuf,
+    /// How to open the driver, if its required settings are more than a folder (see below).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How much is tried: core (within a minute), full (within ten), soak.
+    #[arg(long, default_value = "core")]
+    profile: Profile,
+    /// Only cases that meet all of these, separated by commas: RNG-*, group=ranges, level=must, lane=K. Repeat it for more.
+    #[arg(long, value_name = "FILTER")]
+    filter: Vec<Filter>,
+    /// Leave out the cases of a filter; needs --reason.
+    #[arg(long, value_name = "FILTER", requires = "reason")]
+    skip: Vec<Filter>,
+    /// Why they are left out; it stands in every report.
+    #[arg(long, value_name = "TEXT", requires = "skip")]
+    reason: Option<String>,
+    /// Failures that are accepted for a while, each with reason and day of expiry.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// What all random choices follow from; a report tells it.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// How many cases run at a time; as many as there are processors, at most 4.
+    #[arg(long, value_name = "NUMBER")]
+    jobs: Option<usize>,
+    /// Run each case so often, each time with another seed; one failure counts.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    repeat: usize,
+    /// Stop at the first failure.
+    #[arg(long)]
+    fail_fast: bool,
+    /// Write the record as JSON lines to a file, as the cases end.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The folder in which the cases' folders are made; by default the system's folder for temporary files.
+    #[arg(long, value_name = "FOLDER")]
+    work: Option<PathBuf>,
+    /// Keep the cases' folders, and say where they are.
+    #[arg(long)]
+    keep: bool,
+    /// Show the cases that passed or were skipped, too.
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+const CONFIG_HELP: &str = "\
+The file for --config:
+
+  [settings]                  # as in registry.toml; {folder} is a new folder for each case
+  root = \"{folder}/store\"
+
+  [store]                     # all of it is optional
+  kind = \"files\"              # \"memory\", \"files\" or \"service\"
+  shared = true               # a second instance with the same settings has the same store
+  address = \"127.0.0.1:9000\"  # of a service; {proxy} in the settings is where the harness stands in front of it
+
+{unique} is a text that no other case has: a prefix or a bucket's name.";
+
+/// Why a run did not begin.
+struct Refused(Exit, String);
+
+/// Everybody who is told.
+struct Everyone(Vec<Box<dyn Progress>>);
+
+impl Progress for Everyone {
+    fn begins(&mut self, header: &Header) {
+        self.0.iter_mut().for_each(|one| one.begins(header));
+    }
+    fn case_begins(&mut self, case: &Case, running: &[&str]) {
+        self.0.iter_mut().for_each(|one| one.case_begins(case, running));
+    }
+    fn case_ends(&mut self, case: &CaseRecord, running: &[&str]) {
+        self.0.iter_mut().for_each(|one| one.case_ends(case, running));
+    }
+    fn ends(&mut self, summary: &Summary) {
+        self.0.iter_mut().for_each(|one| one.ends(summary));
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &RunArguments) -> Exit {
+    match begin(arguments) {
+        Ok(exit) => exit,
+        Err(Refused(exit, text)) => {
+            complain(text);
+            exit
+        }
+    }
+}
+
+fn begin(arguments: &RunArguments) -> Result<Exit, Refused> {
+    let usage = |text: String| Refused(Exit::Usage, text);
+    let inspection = inspect(&arguments.file).map_err(|refusal| Refused(Exit::NotLoaded, refusal.to_string()))?;
+    // Whoever builds a driver may have a umask that lets a group write; that is for an operator to decide.
+    let policy = Policy { allow_writable: true, ..Policy::of_this_host() };
+    verify(&inspection, &policy).map_err(|refusal| Refused(Exit::NotLoaded, refusal.to_string()))?;
+    let config = match &arguments.config {
+        Some(path) => DriverConfig::read(path),
+        None => DriverConfig::guess(inspection.info()),
+    };
+    let config = config.map_err(|error| usage(error.to_string()))?;
+    config.check(inspection.info()).map_err(|error| usage(error.to_string()))?;
+    let today = jiff::Timestamp::now().to_string();
+    // The day, of `2026-11-26T12:00:00Z`.
+    let today = today.split('T').next().unwrap_or_default();
+    let baseline = arguments.baseline.as_deref().map(|path| Baseline::read(path, today)).transpose();
+    let baseline = baseline.map_err(|error| usage(error.to_string()))?.unwrap_or_default();
+    let work =
+        tempfile::Builder::new().prefix("longshore-conformance-").tempdir_in(arguments.work.clone().unwrap_or_else(std::env::temp_dir));
+    let mut work = work.map_err(|error| usage(format!("no folder for the cases can be made (--work): {error}")))?;
+    let mut everyone: Vec<Box<dyn Progress>> =
+        vec![Box::new(Human::new(std::io::stdout(), std::io::stdout().is_terminal(), arguments.verbose))];
+    if let Some(path) = &arguments.json {
+        let file = File::create(path).map_err(|error| usage(format!("cannot write {}: {error}", path.display())))?;
+        everyone.push(Box::new(JsonLines::new(file)));
+    }
+    if arguments.keep {
+        work.disable_cleanup(true);
+        complain(format_args!("the cases' folders are kept in {}", work.path().display()));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Refused(Exit::HarnessError, format!("no runtime: {error}")))?;
+    let session = Session { inspection, config };
+    let options = options(arguments, baseline, work.path().to_owned());
+    runtime.block_on(async {
+        let probed = probe(session.inspection.path(), &session.config, work.path()).await;
+        if probed.verdict.is_breach() && !matches!(probed.verdict, Verdict::Leak { .. }) {
+            let printed =
+                if probed.output.trim().is_empty() { String::new() } else { format!("\nit printed:\n{}", probed.output.trim_end()) };
+            let text = format!("the driver cannot be loaded and opened: {}{printed}", probed.verdict.sentence());
+            return Err(Refused(Exit::NotLoaded, text));
+        }
+        let record = session.run(&options, &mut Everyone(everyone)).await;
+        Ok(crate::exit::of_cases(&record.cases))
+    })
+}
+
+fn options(arguments: &RunArguments, baseline: Baseline, work: PathBuf) -> Options {
+    let reason = arguments.reason.clone().unwrap_or_default();
+    let plan = Plan {
+        profile: arguments.profile,
+        filters: arguments.filter.clone(),
+        skipped: arguments.skip.iter().map(|filter| (filter.clone(), reason.clone())).collect(),
+    };
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let config = arguments.config.as_ref().map(|path| format!(" --config {}", path.display())).unwrap_or_default();
+    Options {
+        plan,
+        baseline,
+        seed: arguments.seed.unwrap_or_else(crate::seed),
+        jobs: arguments.jobs.unwrap_or(processors.min(4)),
+        repeat: arguments.repeat,
+        fail_fast: arguments.fail_fast,
+        work,
+        keep: arguments.keep,
+        command: format!("longshore-conformance run {}{config}", arguments.file.display()),
+    }
+}

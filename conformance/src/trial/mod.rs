@@ -1,0 +1,157 @@
+//! One case on one driver: the file, a folder of its own, and what a case makes of them.
+//!
+//! | file | is |
+//! |---|---|
+//! | `subject` | an open instance on an empty store, and the calls that every case makes |
+//! | `instance` | an instance whose calls are recorded |
+//! | `peer` | another process that has the driver |
+//! | `strace` | system calls that fail, and processes that die at one |
+//! | `observe` | what this process holds: descriptors, threads, memory |
+//! | `random` | choices that can be repeated |
+
+mod instance;
+pub(crate) mod observe;
+pub(crate) mod peer;
+mod random;
+pub(crate) mod strace;
+mod subject;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use longshore_loader::api::DriverError;
+use longshore_loader::api::metadata::{Consistency, DriverInfo, Durability};
+use longshore_loader::{Inspection, LoadedDriver, OpenOptions, Policy, inspect, load, verify};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::case::Need;
+use crate::config::{DriverConfig, Place, StoreKind, schema};
+use crate::verdict::Stop;
+
+pub(crate) use instance::{Instance, InstanceUpload, Trace};
+pub(crate) use random::Random;
+pub use random::seed;
+pub use subject::Subject;
+pub(crate) use subject::{CALL, drain, get, key, prefix};
+
+/// How long a driver may take to open, and to answer a call, here.
+pub(crate) const LIMITS: OpenOptions = OpenOptions { open_limit: Duration::from_secs(20), call_limit: Duration::from_secs(20) };
+
+/// What a process of the harness must know to try a case; it crosses to the child as JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Setting {
+    pub(crate) file: PathBuf,
+    pub(crate) config: DriverConfig,
+    pub(crate) place: Place,
+    pub(crate) seed: u64,
+}
+
+/// One case on one driver. The folder is the case's own.
+pub struct Trial {
+    pub(crate) setting: Setting,
+    pub(crate) inspection: Inspection,
+    pub(crate) trace: Arc<Trace>,
+    loaded: Mutex<Option<LoadedDriver>>,
+    /// Measured values that the report shows, name and text.
+    pub(crate) notes: Mutex<Vec<(String, String)>>,
+}
+
+impl Trial {
+    /// Reads the driver's file; nothing of it runs.
+    pub(crate) fn new(setting: Setting) -> Result<Self, Stop> {
+        let inspection = inspect(&setting.file).map_err(|refusal| Stop::breach(refusal.to_string()))?;
+        Ok(Self { setting, inspection, trace: Arc::default(), loaded: Mutex::default(), notes: Mutex::default() })
+    }
+
+    /// What the file says of itself.
+    pub(crate) fn info(&self) -> &DriverInfo {
+        self.inspection.info()
+    }
+
+    /// The folder of the case: the store, and whatever else it needs.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.setting.place.folder
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.setting.seed
+    }
+
+    /// The settings of the case's store, as its author wrote them.
+    pub(crate) fn settings(&self) -> Value {
+        self.setting.config.settings(&self.setting.place)
+    }
+
+    /// The settings of another, empty store.
+    pub(crate) fn settings_elsewhere(&self, name: &str) -> Result<Value, Stop> {
+        let place = &self.setting.place;
+        let folder = place.folder.join(name);
+        std::fs::create_dir_all(&folder).map_err(|error| Stop::harness("a folder for another store cannot be made", error))?;
+        // Of the same form: 16 hexadecimal digits.
+        let number = u64::from_str_radix(&place.unique, 16).unwrap_or(0) ^ Random::new(name.len() as u64 + 1).number();
+        Ok(self.setting.config.settings(&Place { folder, unique: format!("{number:016x}"), proxy: place.proxy.clone() }))
+    }
+
+    /// Adds a measured value to the report.
+    pub(crate) fn note(&self, name: &str, value: impl ToString) {
+        let mut notes = self.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        notes.push((name.to_owned(), value.to_string()));
+    }
+
+    /// What the driver lacks of what a case needs.
+    pub(crate) fn lacks(&self, needs: &[Need]) -> Option<Need> {
+        needs.iter().copied().find(|need| !has(*need, self.info(), &self.setting.config))
+    }
+
+    /// Loads the file into this process.
+    pub(crate) fn load(&self) -> Result<LoadedDriver, Stop> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(loaded) = &*loaded {
+            return Ok(loaded.clone());
+        }
+        // Whoever builds a driver may have a umask that lets a group write; that is for an operator to decide.
+        let policy = Policy { allow_writable: true, ..Policy::of_this_host() };
+        verify(&self.inspection, &policy).map_err(|refusal| Stop::breach(refusal.to_string()))?;
+        let driver = load(&self.inspection).map_err(|refusal| Stop::breach(refusal.to_string()))?;
+        *loaded = Some(driver.clone());
+        Ok(driver)
+    }
+
+    /// Opens an instance on the case's store.
+    pub(crate) async fn open(&self) -> Result<Instance, Stop> {
+        self.try_open(&self.settings()).await?.map_err(|error| Stop::breach(format!("the driver does not open: {error}")))
+    }
+
+    /// Opens an instance with `settings`, after the schema has filled in its defaults and found nothing wrong.
+    pub(crate) async fn try_open(&self, settings: &Value) -> Result<Result<Instance, DriverError>, Stop> {
+        let schema = schema(self.info()).map_err(|error| Stop::breach(error.to_string()))?;
+        let settings = schema.check(settings).map_err(|faults| {
+            Stop::harness("the settings do not fit", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        })?;
+        let opened = self.load()?.open("trial", &settings, &LIMITS).await;
+        Ok(opened.map(|handle| Instance::new(handle, self.trace.clone())))
+    }
+}
+
+/// True if a driver has what a case needs.
+pub(crate) fn has(need: Need, info: &DriverInfo, config: &DriverConfig) -> bool {
+    let any = |test: fn(&longshore_loader::api::schema::Property) -> bool| {
+        schema(info).is_ok_and(|schema| schema.properties().any(|(_, property)| test(property)))
+    };
+    match need {
+        Need::Has(capability) => info.known_capabilities().has(capability),
+        Need::Lacks(capability) => !info.known_capabilities().has(capability),
+        Need::SharedStore => config.is_shared(info),
+        Need::Durable => info.durability != Durability::Memory,
+        Need::OnDisk => info.durability == Durability::Disk,
+        Need::Files => config.kind(info) == StoreKind::Files,
+        Need::Service => config.kind(info) == StoreKind::Service && config.store.address.is_some(),
+        Need::Strong => info.consistency == Consistency::Strong,
+        Need::SecretSetting => any(|property| property.secret),
+        Need::RequiredSetting => any(|property| property.required),
+        Need::AnySetting => any(|_| true),
+        Need::DeprecatedSetting => any(|property| property.deprecated.is_some()),
+    }
+}
