@@ -12,6 +12,7 @@
 //! | [`run`] | plan, processes, deadlines, baseline |
 //! | [`record`] | what a run found, as it is kept |
 //! | [`report`] | the record for people, CI services and browsers |
+//! | [`embedded`] | the cases as the tests of a driver's own crate |
 //! | [`cli`] | the program `longshore-conformance` |
 //!
 //! Source: driver contract.
@@ -21,6 +22,7 @@ pub mod case;
 pub mod cases;
 pub mod cli;
 pub mod config;
+pub mod embedded;
 mod exit;
 pub mod hidden;
 pub mod record;

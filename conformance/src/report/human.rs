@@ -5,7 +5,8 @@ use std::io::Write;
 use crate::case::Case;
 use crate::record::{CaseRecord, Header, Standing, Summary, Tally};
 use crate::run::Progress;
-use crate::verdict::Verdict;
+
+use super::sentences::{explain, word};
 
 /// Writes for people.
 pub struct Human<W> {
@@ -63,48 +64,6 @@ impl<W: Write> Human<W> {
             self.say("\r\x1b[K");
         }
     }
-
-    /// A failed case as sentences: what the contract says, what came back, what was done, how to repeat it.
-    fn explain(&self, case: &CaseRecord) -> String {
-        let mut text = format!("\n{} {}\n", self.paint(Colour::Red, &case.id), verdict_word(case));
-        text += &format!("  the contract says: {} ({}, {})\n", case.rule, case.level.to_uppercase(), case.source);
-        text += &format!("  what came back:    {}\n", case.verdict.sentence());
-        if let Verdict::Fail(breach) = &case.verdict {
-            if let Some(difference) = &breach.difference {
-                text += &format!("  first difference:  {difference}\n");
-            }
-            for event in &breach.history {
-                let end = event.end_us.map_or_else(|| "?".to_owned(), |end| end.to_string());
-                let mark = if event.culprit { "  <- has no place in any order" } else { "" };
-                text += &format!("    client {} {:>8}..{end:>8} us  {}{mark}\n", event.client, event.begin_us, event.text);
-            }
-        }
-        if !case.trace.is_empty() {
-            text += "  the last calls:\n";
-            // All of them are in the JSON record.
-            let from = case.trace.len().saturating_sub(8);
-            text.extend(case.trace[from..].iter().map(|line| format!("    {line}\n")));
-        }
-        for (name, lines) in [("the driver printed", &case.output), ("the driver logged", &case.log)] {
-            let lines: Vec<_> = lines.trim_end().lines().collect();
-            if !lines.is_empty() {
-                text += &format!("  {name}:\n");
-                text.extend(lines[lines.len().saturating_sub(6)..].iter().map(|line| format!("    {line}\n")));
-            }
-        }
-        if !case.repeat.is_empty() {
-            text += &format!("  repeat it:         {}\n", case.repeat);
-        }
-        text
-    }
-}
-
-fn verdict_word(case: &CaseRecord) -> String {
-    match case.standing() {
-        Standing::ExpectedFailure => format!("xfail ({})", case.verdict.name()),
-        Standing::UnexpectedPass => "xpass".to_owned(),
-        _ => case.verdict.name().to_owned(),
-    }
 }
 
 impl<W: Write> Progress for Human<W> {
@@ -137,7 +96,7 @@ impl<W: Write> Progress for Human<W> {
                 Standing::UnexpectedPass => ": the baseline expects a failure; take it out".to_owned(),
                 _ => format!(": {}", case.verdict.sentence()),
             };
-            let word = self.paint(colour, &format!("{:<14}", verdict_word(case)));
+            let word = self.paint(colour, &format!("{:<14}", word(case)));
             let line = format!("{word} {:<7} {:>6.2} s  {}{why}\n", case.id, case.seconds, case.rule);
             self.say(&line);
         }
@@ -150,7 +109,7 @@ impl<W: Write> Progress for Human<W> {
     fn ends(&mut self, summary: &Summary) {
         self.clear_running();
         let failures = std::mem::take(&mut self.failures);
-        let text: String = failures.iter().map(|case| self.explain(case)).collect();
+        let text: String = failures.iter().map(|case| format!("\n{}", explain(case).replacen(&case.id, &self.paint(Colour::Red, &case.id), 1))).collect();
         self.say(&text);
         let mut text = String::from("\n         passed  failed  skipped  not testable  expected  harness errors\n");
         for (name, tally) in [("MUST", &summary.must), ("SHOULD", &summary.should), ("MAY", &summary.may)] {

@@ -7,6 +7,8 @@
 
 mod human;
 mod json;
+mod sentences;
 
 pub use human::Human;
 pub use json::JsonLines;
+pub use sentences::explain;

@@ -17,4 +17,4 @@ mod session;
 pub use baseline::{Baseline, BaselineError};
 pub use child::probe;
 pub use plan::{Filter, Plan, Planned};
-pub use session::{Options, Progress, Session};
+pub use session::{Options, Progress, Quiet, Session};

@@ -50,6 +50,17 @@ pub trait Progress {
     fn ends(&mut self, summary: &Summary);
 }
 
+/// Tells nobody.
+#[derive(Debug)]
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn begins(&mut self, _: &Header) {}
+    fn case_begins(&mut self, _: &Case, _: &[&str]) {}
+    fn case_ends(&mut self, _: &CaseRecord, _: &[&str]) {}
+    fn ends(&mut self, _: &Summary) {}
+}
+
 /// A driver's file and how it is opened.
 pub struct Session {
     /// The file.
