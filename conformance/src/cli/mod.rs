@@ -1,11 +1,12 @@
-//! The command line: `run`, `list`, `explain`.
+//! The command line: `run`, `list`, `explain`, `report`.
 
+mod report;
 mod run;
 mod show;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::{self, Exit};
 
@@ -28,6 +29,15 @@ enum Command {
     List(show::ListArguments),
     /// Explain a case: its rule, where it stands, what it needs
     Explain(show::ExplainArguments),
+    /// Make other reports of a run's record
+    Report(report::ReportArguments),
+    /// Print a completion script for a shell
+    ///
+    /// For example: longshore-conformance completion bash > /etc/bash_completion.d/longshore-conformance
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Runs the command line of this process.
@@ -44,6 +54,11 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::List(arguments) => show::list(&arguments),
         Command::Explain(arguments) => show::explain(&arguments),
+        Command::Report(arguments) => report::report(&arguments),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "longshore-conformance", &mut std::io::stdout());
+            Exit::Conformant
+        }
     };
     exit.into()
 }

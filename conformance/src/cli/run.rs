@@ -1,17 +1,18 @@
 //! `run`: puts a driver to the cases.
 
 use std::fs::File;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use longshore_loader::{Policy, inspect, verify};
 
 use super::complain;
+use super::report::Opened;
 use crate::case::{Case, Profile};
 use crate::config::DriverConfig;
 use crate::exit::Exit;
 use crate::record::{CaseRecord, Header, Summary};
-use crate::report::{Human, JsonLines};
+use crate::report::{Format, Human, JsonLines, Target};
 use crate::run::{Baseline, Filter, Options, Plan, Progress, Session, probe};
 use crate::verdict::Verdict;
 
@@ -50,9 +51,10 @@ pub(super) struct RunArguments {
     /// Stop at the first failure.
     #[arg(long)]
     fail_fast: bool,
-    /// Write the record as JSON lines to a file, as the cases end.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    /// Write a report beside the one for people: FORMAT=FILE, where FORMAT is json, junit, tap, github, markdown, html, badge or badge-svg,
+    /// and `-` is stdout (people are then told on stderr). Repeat it for more. JSON lines are written as the cases end.
+    #[arg(long = "report", value_name = "FORMAT=FILE")]
+    reports: Vec<Target>,
     /// The folder in which the cases' folders are made; by default the system's folder for temporary files.
     #[arg(long, value_name = "FOLDER")]
     work: Option<PathBuf>,
@@ -129,12 +131,9 @@ fn begin(arguments: &RunArguments) -> Result<Exit, Refused> {
     let work =
         tempfile::Builder::new().prefix("longshore-conformance-").tempdir_in(arguments.work.clone().unwrap_or_else(std::env::temp_dir));
     let mut work = work.map_err(|error| usage(format!("no folder for the cases can be made (--work): {error}")))?;
-    let mut everyone: Vec<Box<dyn Progress>> =
-        vec![Box::new(Human::new(std::io::stdout(), std::io::stdout().is_terminal(), arguments.verbose))];
-    if let Some(path) = &arguments.json {
-        let file = File::create(path).map_err(|error| usage(format!("cannot write {}: {error}", path.display())))?;
-        everyone.push(Box::new(JsonLines::new(file)));
-    }
+    let (lines, at_the_end): (Vec<_>, Vec<_>) = arguments.reports.iter().cloned().partition(|target| target.format == Format::Json);
+    let at_the_end = Opened::open(&at_the_end).map_err(usage)?;
+    let everyone = everyone(arguments, &lines).map_err(usage)?;
     if arguments.keep {
         work.disable_cleanup(true);
         complain(format_args!("the cases' folders are kept in {}", work.path().display()));
@@ -152,8 +151,33 @@ fn begin(arguments: &RunArguments) -> Result<Exit, Refused> {
             return Err(Refused(Exit::NotLoaded, text));
         }
         let record = session.run(&options, &mut Everyone(everyone)).await;
-        Ok(crate::exit::of_cases(&record.cases))
+        // A report that is lost is told, and does not hide what the cases found.
+        let written = at_the_end.write(&record);
+        let found = crate::exit::of_cases(&record.cases);
+        Ok(if found == Exit::Conformant { written } else { found })
     })
+}
+
+/// The report for people, and JSON lines.
+fn everyone(arguments: &RunArguments, lines: &[Target]) -> Result<Vec<Box<dyn Progress>>, String> {
+    let stdout_is_taken = arguments.reports.iter().any(|target| target.path.is_none());
+    let human: Box<dyn Progress> = if stdout_is_taken {
+        Box::new(Human::new(std::io::stderr(), std::io::stderr().is_terminal(), arguments.verbose))
+    } else {
+        Box::new(Human::new(std::io::stdout(), std::io::stdout().is_terminal(), arguments.verbose))
+    };
+    let mut everyone = vec![human];
+    for target in lines {
+        let writer: Box<dyn Write> = match &target.path {
+            None => Box::new(std::io::stdout()),
+            Some(path) => {
+                let file = File::create(path);
+                Box::new(file.map_err(|error| format!("the json report cannot be written to {}: {error}", path.display()))?)
+            }
+        };
+        everyone.push(Box::new(JsonLines::new(writer)));
+    }
+    Ok(everyone)
 }
 
 fn options(arguments: &RunArguments, baseline: Baseline, work: PathBuf) -> Options {

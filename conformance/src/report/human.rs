@@ -109,7 +109,8 @@ impl<W: Write> Progress for Human<W> {
     fn ends(&mut self, summary: &Summary) {
         self.clear_running();
         let failures = std::mem::take(&mut self.failures);
-        let text: String = failures.iter().map(|case| format!("\n{}", explain(case).replacen(&case.id, &self.paint(Colour::Red, &case.id), 1))).collect();
+        let text: String =
+            failures.iter().map(|case| format!("\n{}", explain(case).replacen(&case.id, &self.paint(Colour::Red, &case.id), 1))).collect();
         self.say(&text);
         let mut text = String::from("\n         passed  failed  skipped  not testable  expected  harness errors\n");
         for (name, tally) in [("MUST", &summary.must), ("SHOULD", &summary.should), ("MAY", &summary.may)] {

@@ -87,7 +87,8 @@ impl Opened {
                     }
                 }
                 let secret = if self.has(Flaw::TellsSecret) { format!(" (password {password:?})") } else { String::new() };
-                let class = if error.kind() == std::io::ErrorKind::PermissionDenied { ErrorClass::Unauthorized } else { ErrorClass::Missing };
+                let class =
+                    if error.kind() == std::io::ErrorKind::PermissionDenied { ErrorClass::Unauthorized } else { ErrorClass::Missing };
                 let message = format!("root: the folder {} cannot be made: {error}{secret}", folder.display());
                 return Err(DriverError::new(class, message).caused_by("errno", error.raw_os_error().unwrap_or(0)));
             }

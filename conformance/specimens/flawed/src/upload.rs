@@ -43,8 +43,15 @@ impl FlawedUpload {
             Ok(file)
         };
         let file = make().map_err(|error| opened.error(error, "the folder of an upload"))?;
-        let upload =
-            Self { opened: opened.clone(), folder, file, offset: 0, pending: Vec::new(), destination: destination.map(ToOwned::to_owned), ended: false };
+        let upload = Self {
+            opened: opened.clone(),
+            folder,
+            file,
+            offset: 0,
+            pending: Vec::new(),
+            destination: destination.map(ToOwned::to_owned),
+            ended: false,
+        };
         upload.lock()?;
         Ok(upload)
     }
