@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use longshore_loader::{Policy, inspect, verify};
 
@@ -43,11 +44,14 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
     /// How many cases run at a time; as many as there are processors, at most 4.
-    #[arg(long, value_name = "NUMBER")]
-    jobs: Option<usize>,
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
     /// Run each case so often, each time with another seed; one failure counts.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    repeat: usize,
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    repeat: u16,
+    /// How long the driver may take to be loaded and opened for the first time, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    open_limit: u16,
     /// Stop at the first failure.
     #[arg(long)]
     fail_fast: bool,
@@ -143,7 +147,7 @@ fn begin(arguments: &RunArguments) -> Result<Exit, Refused> {
     let session = Session { inspection, config };
     let options = options(arguments, baseline, work.path().to_owned());
     runtime.block_on(async {
-        let probed = probe(session.inspection.path(), &session.config, work.path()).await;
+        let probed = probe(&session, work.path(), Duration::from_secs(arguments.open_limit.into())).await;
         if probed.verdict.is_breach() && !matches!(probed.verdict, Verdict::Leak { .. }) {
             let printed =
                 if probed.output.trim().is_empty() { String::new() } else { format!("\nit printed:\n{}", probed.output.trim_end()) };
@@ -193,8 +197,8 @@ fn options(arguments: &RunArguments, baseline: Baseline, work: PathBuf) -> Optio
         plan,
         baseline,
         seed: arguments.seed.unwrap_or_else(crate::seed),
-        jobs: arguments.jobs.unwrap_or(processors.min(4)),
-        repeat: arguments.repeat,
+        jobs: arguments.jobs.map_or(processors.min(4), usize::from),
+        repeat: arguments.repeat.into(),
         fail_fast: arguments.fail_fast,
         work,
         keep: arguments.keep,

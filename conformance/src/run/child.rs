@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::Session;
 use super::attempt::{Found, PROBE, Task};
 use crate::config::{DriverConfig, Place};
 use crate::trial::Setting;
@@ -133,10 +134,10 @@ impl Trying<'_> {
     }
 }
 
-/// Loads and opens the driver in a process of its own, before any case is tried.
-pub async fn probe(file: &Path, config: &DriverConfig, folder: &Path) -> Ended {
+/// Loads and opens the driver in a process of its own, before any case is tried; within `limit`.
+pub async fn probe(session: &Session, folder: &Path, limit: Duration) -> Ended {
     let folder = folder.join(PROBE);
-    Trying { id: PROBE, file, config, seed: 0, limit: Duration::from_secs(30), folder: &folder }.run().await
+    Trying { id: PROBE, file: session.inspection.path(), config: &session.config, seed: 0, limit, folder: &folder }.run().await
 }
 
 fn unique() -> u64 {
