@@ -6,7 +6,7 @@ use std::path::Path;
 
 use longshore::config::Config;
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -15,6 +15,7 @@ const DOCUMENTS: [&str; 8] = [
     "docs/driver-contract.md",
     "docs/storage-layout.md",
     "examples/deployments/README.md",
+    "examples/minimal-driver/README.md",
 ];
 
 /// Where the README's driver comes from.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::abi::LowerDriver;
 use crate::{
-    ByteRange, ByteStream, Bytes, Call, Condition, Driver, DriverError, FileRegion, Host, Key, KeyBuf, ListPage, ListRequest, Method,
-    ObjectInfo, OpenDriver, Prefix, Read, ReadBody, Settings, Upload, UploadToken,
+    ByteRange, ByteStream, Bytes, Call, Condition, Driver, DriverError, ErrorClass, FileRegion, Host, Key, KeyBuf, ListPage, ListRequest,
+    Method, ObjectInfo, OpenDriver, Prefix, Read, ReadBody, Settings, Upload, UploadToken,
 };
 
 /// How much is read ahead of a slow consumer, in bytes.
@@ -165,7 +165,9 @@ impl<D: BlockingDriver> Blocking<D> {
     }
 
     fn upload(&self, upload: D::Upload) -> BlockingUploadHandle<D::Upload> {
-        BlockingUploadHandle { offset: upload.offset(), upload: Arc::new(Mutex::new(upload)), host: self.host.clone() }
+        let offset = upload.offset();
+        let shared = Arc::new(Mutex::new(Shared { upload, ran: 0 }));
+        BlockingUploadHandle { shared, calls: 0, offset, host: self.host.clone() }
     }
 }
 
@@ -254,9 +256,18 @@ impl<D: BlockingDriver> Driver for Blocking<D> {
 
 /// A [`BlockingUpload`] as an [`Upload`].
 pub struct BlockingUploadHandle<U> {
-    upload: Arc<Mutex<U>>,
+    shared: Arc<Mutex<Shared<U>>>,
+    /// How many calls began.
+    calls: u64,
     offset: u64,
     host: Host,
+}
+
+/// What the jobs of an upload have in common.
+struct Shared<U> {
+    upload: U,
+    /// The number of the newest call that ran.
+    ran: u64,
 }
 
 impl<U: BlockingUpload> BlockingUploadHandle<U> {
@@ -265,12 +276,18 @@ impl<U: BlockingUpload> BlockingUploadHandle<U> {
         T: Send + 'static,
         F: FnOnce(&mut U) -> Result<T, DriverError> + Send + 'static,
     {
-        let upload = self.upload.clone();
+        self.calls += 1;
+        let (number, shared) = (self.calls, self.shared.clone());
         let work = move || {
-            // The lock keeps a call that was abandoned half-way from running beside the next one.
-            let mut upload = upload.lock().unwrap_or_else(PoisonError::into_inner);
-            let answer = work(&mut upload);
-            Ok((answer, upload.offset()))
+            // The lock keeps a call that was abandoned half-way from running beside the next one, and the number keeps one that got its
+            // thread late from running after it: a write after the commit.
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            if shared.ran > number {
+                return Err(DriverError::new(ErrorClass::Cancelled, "a later call of the upload ran first"));
+            }
+            shared.ran = number;
+            let answer = work(&mut shared.upload);
+            Ok((answer, shared.upload.offset()))
         };
         let (answer, offset) = self.host.blocking(work).await?;
         self.offset = offset;
