@@ -6,15 +6,18 @@ use std::process::ExitCode;
 pub(crate) const CASE: &str = "--longshore-case";
 /// The first argument of a process that has the driver for a case of another one.
 pub(crate) const PEER: &str = "--longshore-peer";
+/// The first argument of a process that measures a driver.
+pub(crate) const BENCH: &str = "--longshore-bench";
 
 /// Runs a hidden mode, if this process was started in one; a program that runs the harness calls this first.
 pub fn entered() -> Option<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     let mode = arguments.next()?;
-    let task = || arguments.next().unwrap_or_default();
+    let mut task = || arguments.next().unwrap_or_default();
     match mode.as_str() {
-        CASE => Some(crate::run::attempt::attempt(&{ task }())),
-        PEER => Some(crate::trial::peer::serve(&{ task }())),
+        CASE => Some(crate::run::attempt::attempt(&task())),
+        BENCH => Some(crate::bench::measure::run(&task())),
+        PEER => Some(crate::trial::peer::serve(&task())),
         _ => None,
     }
 }

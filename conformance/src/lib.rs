@@ -12,12 +12,14 @@
 //! | [`run`] | plan, processes, deadlines, baseline |
 //! | [`record`] | what a run found, as it is kept |
 //! | [`report`] | the record for people, CI services and browsers |
+//! | [`bench`] | measuring a driver's calls |
 //! | [`embedded`] | the cases as the tests of a driver's own crate |
 //! | [`cli`] | the program `longshore-conformance` |
 //!
 //! Source: driver contract.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod case;
 pub mod cases;
 pub mod cli;

@@ -1,5 +1,6 @@
-//! The command line: `run`, `list`, `explain`, `report`.
+//! The command line: `run`, `list`, `explain`, `report`, `bench`.
 
+mod bench;
 mod report;
 mod run;
 mod show;
@@ -29,6 +30,8 @@ enum Command {
     List(show::ListArguments),
     /// Explain a case: its rule, where it stands, what it needs
     Explain(show::ExplainArguments),
+    /// Measure a driver, beside another one or an earlier run
+    Bench(Box<bench::BenchArguments>),
     /// Make other reports of a run's record
     Report(report::ReportArguments),
     /// Print a completion script for a shell
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::List(arguments) => show::list(&arguments),
         Command::Explain(arguments) => show::explain(&arguments),
+        Command::Bench(arguments) => bench::bench(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "longshore-conformance", &mut std::io::stdout());

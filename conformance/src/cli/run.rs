@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use longshore_loader::{Policy, inspect, verify};
@@ -84,7 +84,7 @@ The file for --config:
 {unique} is a text that no other case has: a prefix or a bucket's name.";
 
 /// Why a run did not begin.
-struct Refused(Exit, String);
+pub(super) struct Refused(pub(super) Exit, pub(super) String);
 
 /// Everybody who is told.
 struct Everyone(Vec<Box<dyn Progress>>);
@@ -117,16 +117,7 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
 
 fn begin(arguments: &RunArguments) -> Result<Exit, Refused> {
     let usage = |text: String| Refused(Exit::Usage, text);
-    let inspection = inspect(&arguments.file).map_err(|refusal| Refused(Exit::NotLoaded, refusal.to_string()))?;
-    // Whoever builds a driver may have a umask that lets a group write; that is for an operator to decide.
-    let policy = Policy { allow_writable: true, ..Policy::of_this_host() };
-    verify(&inspection, &policy).map_err(|refusal| Refused(Exit::NotLoaded, refusal.to_string()))?;
-    let config = match &arguments.config {
-        Some(path) => DriverConfig::read(path),
-        None => DriverConfig::guess(inspection.info()),
-    };
-    let config = config.map_err(|error| usage(error.to_string()))?;
-    config.check(inspection.info()).map_err(|error| usage(error.to_string()))?;
+    let session = session(&arguments.file, arguments.config.as_deref())?;
     let today = jiff::Timestamp::now().to_string();
     // The day, of `2026-11-26T12:00:00Z`.
     let today = today.split('T').next().unwrap_or_default();
@@ -144,7 +135,6 @@ fn begin(arguments: &RunArguments) -> Result<Exit, Refused> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Refused(Exit::HarnessError, format!("no runtime: {error}")))?;
-    let session = Session { inspection, config };
     let options = options(arguments, baseline, work.path().to_owned());
     runtime.block_on(async {
         let probed = probe(&session, work.path(), Duration::from_secs(arguments.open_limit.into())).await;
@@ -160,6 +150,21 @@ fn begin(arguments: &RunArguments) -> Result<Exit, Refused> {
         let found = crate::exit::of_cases(&record.cases);
         Ok(if found == Exit::Conformant { written } else { found })
     })
+}
+
+/// The driver's file and how it is opened, both checked.
+pub(super) fn session(file: &Path, config: Option<&Path>) -> Result<Session, Refused> {
+    let not_loaded = |refusal: longshore_loader::Refusal| Refused(Exit::NotLoaded, refusal.to_string());
+    let inspection = inspect(file).map_err(not_loaded)?;
+    // Whoever builds a driver may have a umask that lets a group write; that is for an operator to decide.
+    let policy = Policy { allow_writable: true, ..Policy::of_this_host() };
+    verify(&inspection, &policy).map_err(not_loaded)?;
+    let config = match config {
+        Some(path) => DriverConfig::read(path),
+        None => DriverConfig::guess(inspection.info()),
+    };
+    let config = config.and_then(|config| config.check(inspection.info()).map(|()| config));
+    Ok(Session { config: config.map_err(|error| Refused(Exit::Usage, error.to_string()))?, inspection })
 }
 
 /// The report for people, and JSON lines.
