@@ -65,7 +65,7 @@ async fn file_region_works(it: &Subject) -> Outcome {
     // Small objects may be cheaper as bytes, but something must be sent as a file.
     for size in [1, 64 << 10, 1 << 20, 16 << 20] {
         let bytes = Bytes::from(Random::new(it.seed()).bytes(size));
-        it.upload("region/a", &[bytes.clone()]).await?;
+        it.upload("region/a", std::slice::from_ref(&bytes)).await?;
         let read = it.driver.read(&CALL, key("region/a"), ByteRange::from(1)).await?;
         let ReadBody::File(region) = &read.body else { continue };
         hold!(region.length == size as u64 - 1, "a region of {} bytes is answered for {} bytes", region.length, size - 1);

@@ -64,7 +64,8 @@ pub(super) async fn open_bodies_and_uploads_are_closed(it: &Subject) -> Outcome 
     let is_stream = matches!(body, ReadBody::Stream(_));
     let mut begun = Body::new(body);
     begun.next().await?;
-    let untouched = [it.driver.read(&CALL, key("a"), ByteRange::ALL).await?.body, it.driver.read(&CALL, key("b"), ByteRange::ALL).await?.body];
+    let untouched =
+        [it.driver.read(&CALL, key("a"), ByteRange::ALL).await?.body, it.driver.read(&CALL, key("b"), ByteRange::ALL).await?.body];
     let mut uploads = Vec::new();
     for state in ["begun", "written", "suspended"] {
         let mut upload = it.driver.upload_begin(&CALL, Some(key("c"))).await?;

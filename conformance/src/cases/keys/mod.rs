@@ -39,8 +39,11 @@ cases! { "keys":
 }
 
 pub(crate) const LEFT_OUT: &[(&str, &str)] = &[
-    ("KEY-02", "the checked type `Key` cannot hold an illegal key, and the tables that could are reached by unsafe code only; the SDK's own \
-                test `bad_keys_through_the_tables_do_not_reach_the_driver` gives them to every call of the driver's side"),
+    (
+        "KEY-02",
+        "the checked type `Key` cannot hold an illegal key, and the tables that could are reached by unsafe code only; the SDK's own \
+                test `bad_keys_through_the_tables_do_not_reach_the_driver` gives them to every call of the driver's side",
+    ),
     ("KEY-06", "the alphabet of keys is pure ASCII (section 1), so no normalisation question arises"),
     ("KEY-14", "a leading or trailing slash makes no key (section 1): the type `Key` refuses it before a driver sees it, as in KEY-02"),
 ];

@@ -31,10 +31,8 @@ async fn both_are_kept(it: &Subject) -> Outcome {
 
 /// Every way to write `name`, with what it is called.
 async fn every_write(it: &Subject, name: &str) -> Vec<(&'static str, Result<(), DriverError>)> {
-    let mut answers = vec![
-        ("put", it.put(name, "second").await.map(drop)),
-        ("commit", it.upload(name, &[Bytes::from("second")]).await.map(drop)),
-    ];
+    let mut answers =
+        vec![("put", it.put(name, "second").await.map(drop)), ("commit", it.upload(name, &[Bytes::from("second")]).await.map(drop))];
     if it.capabilities.has(Capability::PutIfAbsent) {
         let put = it.driver.put(&CALL, key(name), "second".into(), Condition::IfAbsent).await;
         answers.push(("put if absent", put.map(drop)));

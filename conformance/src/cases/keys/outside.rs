@@ -41,13 +41,22 @@ async fn upload(driver: &Instance, name: &str, text: &str) -> Result<(), DriverE
 
 /// Legal keys that lead to a sentinel if they are decoded, expanded or joined carelessly.
 fn ways_out(sentinel: &Path) -> Vec<String> {
-    let mut ways: Vec<_> = ["%2e%2e", "%2E%2E", ".%2e", "%2e.", "%252e%252e", "%2e%2e%2f%2e%2e", "...", "....", "..%2f", "..%5c..", "~", "~root", "..%00"]
-        .iter()
-        .flat_map(|up| [format!("{up}/sentinel"), format!("{up}/{up}/sentinel"), format!("a/{up}/{up}/sentinel"), format!("{up}%2fsentinel")])
-        .collect();
+    let mut ways: Vec<_> =
+        ["%2e%2e", "%2E%2E", ".%2e", "%2e.", "%252e%252e", "%2e%2e%2f%2e%2e", "...", "....", "..%2f", "..%5c..", "~", "~root", "..%00"]
+            .iter()
+            .flat_map(|up| {
+                [format!("{up}/sentinel"), format!("{up}/{up}/sentinel"), format!("a/{up}/{up}/sentinel"), format!("{up}%2fsentinel")]
+            })
+            .collect();
     let path = sentinel.to_string_lossy();
     let absolute = path.trim_start_matches('/');
-    ways.extend([absolute.to_owned(), path.replace('/', "%2f"), path.replace('/', "%2F"), format!("%2f{absolute}"), format!("%2F{absolute}")]);
+    ways.extend([
+        absolute.to_owned(),
+        path.replace('/', "%2f"),
+        path.replace('/', "%2F"),
+        format!("%2f{absolute}"),
+        format!("%2F{absolute}"),
+    ]);
     ways.retain(|way| Key::parse(way).is_ok());
     ways
 }
@@ -94,7 +103,9 @@ async fn prefixes_and_texts(fenced: &Fenced, sentinels: &[PathBuf]) -> Outcome {
         hold!(page.entries.len() == usize::from(expected), "a list of one key after {start:?} has {:?}", page.entries);
     }
     let absolute = sentinels.iter().map(|sentinel| sentinel.to_string_lossy().into_owned());
-    for token in ["../sentinel", "../../sentinel", "../../../sentinel", "../../../../sentinel"].map(str::to_owned).into_iter().chain(absolute) {
+    for token in
+        ["../sentinel", "../../sentinel", "../../../sentinel", "../../../../sentinel"].map(str::to_owned).into_iter().chain(absolute)
+    {
         let resumed = driver.upload_resume(&CALL, &UploadToken::new(token.clone().into_bytes())?).await;
         refused(resumed.map(drop), &[InvalidArgument, NotFound], format_args!("upload_resume of the token {token:?}"))?;
     }
