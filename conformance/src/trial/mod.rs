@@ -8,8 +8,12 @@
 //! | `strace` | system calls that fail, and processes that die at one |
 //! | `observe` | what this process holds: descriptors, threads, memory |
 //! | `random` | choices that can be repeated |
+//! | `files` | what lies in a folder, and a store with a fence around it |
+//! | `many` | objects in numbers |
 
+pub(crate) mod files;
 mod instance;
+pub(crate) mod many;
 pub(crate) mod observe;
 pub(crate) mod peer;
 mod random;
@@ -34,7 +38,7 @@ pub(crate) use instance::{Instance, InstanceUpload, Trace};
 pub(crate) use random::Random;
 pub use random::seed;
 pub use subject::Subject;
-pub(crate) use subject::{CALL, drain, get, key, prefix};
+pub(crate) use subject::{CALL, drain, get, key, prefix, walk};
 
 /// How long a driver may take to open, and to answer a call, here.
 pub(crate) const LIMITS: OpenOptions = OpenOptions { open_limit: Duration::from_secs(20), call_limit: Duration::from_secs(20) };
