@@ -131,10 +131,11 @@ const SHOWN_BYTES: usize = 32;
 impl Difference {
     /// The first difference of two byte strings, if there is one.
     pub fn between(expected: &[u8], got: &[u8]) -> Option<Self> {
-        let common = expected.iter().zip(got).take_while(|(one, other)| one == other).count();
-        if common == expected.len() && common == got.len() {
+        // Nearly always so, and much faster than byte by byte.
+        if expected == got {
             return None;
         }
+        let common = expected.iter().zip(got).take_while(|(one, other)| one == other).count();
         let shown = |bytes: &[u8]| {
             let from = common.saturating_sub(SHOWN_BYTES);
             let to = (common + SHOWN_BYTES).min(bytes.len());

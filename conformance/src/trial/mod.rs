@@ -5,12 +5,14 @@
 //! | `subject` | an open instance on an empty store, and the calls that every case makes |
 //! | `instance` | an instance whose calls are recorded |
 //! | `peer` | another process that has the driver |
+//! | `pattern` | large contents that are known by their offset |
 //! | `strace` | system calls that fail, and processes that die at one |
 //! | `observe` | what this process holds: descriptors, threads, memory |
 //! | `random` | choices that can be repeated |
 
 mod instance;
 pub(crate) mod observe;
+pub(crate) mod pattern;
 pub(crate) mod peer;
 mod random;
 pub(crate) mod strace;
