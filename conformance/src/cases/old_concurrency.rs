@@ -12,80 +12,11 @@ use crate::subject::{CALL, drain, get, key, prefix};
 use crate::{Breach, Random, Subject};
 
 checks! {
-    readers_see_whole_versions = "while writers race, a reader sees one whole version, or fails with `broken`";
     readers_have_their_own_place = "readers of one object at different offsets do not disturb each other";
     parallel_writes_are_all_kept = "writes to different keys in parallel are all kept";
-    deletes_race_to_one_winner = "among racing deletes of one key exactly one succeeds";
     walk_is_steady_while_others_write = "a walk has each key that is there all the time once, while others come and go";
 }
 
-const SIZES: [usize; 4] = [10, 70_000, 300_000, 900_000];
-
-/// A version is told by its size and is made of one byte.
-fn is_version(bytes: &[u8]) -> bool {
-    let number = SIZES.iter().position(|size| *size == bytes.len());
-    number.is_some_and(|number| bytes.iter().all(|byte| usize::from(*byte) == number))
-}
-
-async fn readers_see_whole_versions<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
-    it.put("a", vec![0; SIZES[0]]).await?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut writers = JoinSet::new();
-    for (number, size) in SIZES.into_iter().enumerate() {
-        let (driver, stop) = (it.driver.clone(), stop.clone());
-        writers.spawn(async move {
-            let bytes = Bytes::from(vec![number as u8; size]);
-            while !stop.load(Ordering::Relaxed) {
-                write_version(&*driver, &bytes, number).await?;
-                tokio::task::yield_now().await;
-            }
-            Ok::<_, DriverError>(())
-        });
-    }
-    let mut readers = JoinSet::new();
-    for _ in 0..4 {
-        let driver = it.driver.clone();
-        readers.spawn(async move {
-            for _ in 0..40 {
-                see_version(&*driver).await?;
-                tokio::task::yield_now().await;
-            }
-            Ok::<_, Breach>(())
-        });
-    }
-    let seen = readers.join_all().await;
-    stop.store(true, Ordering::Relaxed);
-    writers.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;
-    seen.into_iter().collect::<Result<Vec<_>, _>>()?;
-    Ok(())
-}
-
-/// Even versions are put, odd ones uploaded.
-async fn write_version<D: Driver>(driver: &D, bytes: &Bytes, number: usize) -> Result<(), DriverError> {
-    if number.is_multiple_of(2) {
-        return driver.put(&CALL, key("a"), bytes.clone(), Condition::Always).await.map(drop);
-    }
-    let mut upload = driver.upload_begin(&CALL, Some(key("a"))).await?;
-    for chunk in [bytes.slice(..bytes.len() / 2), bytes.slice(bytes.len() / 2..)] {
-        upload.write(&CALL, chunk).await?;
-    }
-    upload.commit(&CALL, key("a"), bytes.len() as u64).await.map(drop)
-}
-
-async fn see_version<D: Driver>(driver: &D) -> Result<(), Breach> {
-    let read = driver.read(&CALL, key("a"), ByteRange::ALL).await?;
-    let size = read.info.size;
-    let mut got = Vec::new();
-    match drain(&mut Body::new(read.body), &mut got).await {
-        Err(error) if error.class() == ErrorClass::Broken => Ok(()),
-        Err(error) => Err(error.into()),
-        Ok(()) => {
-            hold!(got.len() as u64 == size, "a reader was told {size} bytes and got {}", got.len());
-            hold!(is_version(&got), "a reader saw {} bytes that no writer wrote", got.len());
-            Ok(())
-        }
-    }
-}
 
 async fn readers_have_their_own_place<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
     let bytes = Bytes::from(Random::new(it.seed).bytes(2_000_003));
@@ -126,26 +57,6 @@ async fn parallel_writes_are_all_kept<D: Driver>(it: &Subject<D>) -> Result<(), 
     for name in names {
         let got = it.get(&name).await?;
         hold!(got == name, "{name:?} holds {got:?}");
-    }
-    Ok(())
-}
-
-async fn deletes_race_to_one_winner<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
-    for _ in 0..20 {
-        it.put("a/b", "x").await?;
-        let mut racers = JoinSet::new();
-        for _ in 0..8 {
-            let driver = it.driver.clone();
-            racers.spawn(async move { driver.delete(&CALL, key("a/b")).await });
-        }
-        let mut winners = 0;
-        for deleted in racers.join_all().await {
-            match deleted {
-                Ok(()) => winners += 1,
-                Err(error) => hold!(error.class() == ErrorClass::NotFound, "a lost delete is `not_found`, not: {error}"),
-            }
-        }
-        hold!(winners == 1, "{winners} of 8 deletes of one key succeeded");
     }
     Ok(())
 }
