@@ -5,6 +5,7 @@
 //! | `subject` | an open instance on an empty store, and the calls that every case makes |
 //! | `instance` | an instance whose calls are recorded |
 //! | `peer` | another process that has the driver |
+//! | `pattern` | large contents that are known by their offset |
 //! | `strace` | system calls that fail, and processes that die at one |
 //! | `observe` | what this process holds: descriptors, threads, memory |
 //! | `random` | choices that can be repeated |
@@ -15,6 +16,7 @@ pub(crate) mod files;
 mod instance;
 pub(crate) mod many;
 pub(crate) mod observe;
+pub(crate) mod pattern;
 pub(crate) mod peer;
 mod random;
 pub(crate) mod strace;
