@@ -7,8 +7,10 @@
 //! | `peer` | another process that has the driver |
 //! | `strace` | system calls that fail, and processes that die at one |
 //! | `observe` | what this process holds: descriptors, threads, memory |
+//! | `abandon` | calls that are given up |
 //! | `random` | choices that can be repeated |
 
+pub(crate) mod abandon;
 mod instance;
 pub(crate) mod observe;
 pub(crate) mod peer;
