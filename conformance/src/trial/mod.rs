@@ -8,13 +8,17 @@
 //! | `strace` | system calls that fail, and processes that die at one |
 //! | `observe` | what this process holds: descriptors, threads, memory |
 //! | `abandon` | calls that are given up |
+//! | `signed` | contents that tell which key they belong to |
+//! | `black_hole` | a way to a service that can go silent |
 //! | `random` | choices that can be repeated |
 
 pub(crate) mod abandon;
 mod instance;
 pub(crate) mod observe;
+pub(crate) mod black_hole;
 pub(crate) mod peer;
 mod random;
+pub(crate) mod signed;
 pub(crate) mod strace;
 mod subject;
 
