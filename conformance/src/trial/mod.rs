@@ -13,9 +13,9 @@
 //! | `random` | choices that can be repeated |
 
 pub(crate) mod abandon;
+pub(crate) mod black_hole;
 mod instance;
 pub(crate) mod observe;
-pub(crate) mod black_hole;
 pub(crate) mod peer;
 mod random;
 pub(crate) mod signed;
