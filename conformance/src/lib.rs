@@ -9,6 +9,7 @@
 //! | [`cases`] | the catalogue, one file a group |
 //! | [`verdict`] | what a case found |
 //! | `trial` | what a case is given: an instance on an empty store, other processes, faults |
+//! | `linear` | is there an order of calls that explains every answer? |
 //! | [`run`] | plan, processes, deadlines, baseline |
 //! | [`record`] | what a run found, as it is kept |
 //! | [`report`] | the record for people, CI services and browsers |
@@ -27,6 +28,7 @@ pub mod config;
 pub mod embedded;
 mod exit;
 pub mod hidden;
+mod linear;
 pub mod record;
 pub mod report;
 pub mod run;

@@ -8,17 +8,23 @@
 //! | `pattern` | large contents that are known by their offset |
 //! | `strace` | system calls that fail, and processes that die at one |
 //! | `observe` | what this process holds: descriptors, threads, memory |
+//! | `abandon` | calls that are given up |
+//! | `signed` | contents that tell which key they belong to |
+//! | `black_hole` | a way to a service that can go silent |
 //! | `random` | choices that can be repeated |
 //! | `files` | what lies in a folder, and a store with a fence around it |
 //! | `many` | objects in numbers |
 
 pub(crate) mod files;
+pub(crate) mod abandon;
+pub(crate) mod black_hole;
 mod instance;
 pub(crate) mod many;
 pub(crate) mod observe;
 pub(crate) mod pattern;
 pub(crate) mod peer;
 mod random;
+pub(crate) mod signed;
 pub(crate) mod strace;
 mod subject;
 
