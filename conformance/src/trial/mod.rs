@@ -6,12 +6,16 @@
 //! | `instance` | an instance whose calls are recorded |
 //! | `peer` | another process that has the driver |
 //! | `strace` | system calls that fail, and processes that die at one |
+//! | `power` | stores after a power loss |
+//! | `change` | changes of a store that are interrupted, and what may be there afterwards |
 //! | `observe` | what this process holds: descriptors, threads, memory |
 //! | `random` | choices that can be repeated |
 
+pub(crate) mod change;
 mod instance;
 pub(crate) mod observe;
 pub(crate) mod peer;
+pub(crate) mod power;
 mod random;
 pub(crate) mod strace;
 mod subject;
@@ -34,7 +38,7 @@ pub(crate) use instance::{Instance, InstanceUpload, Trace};
 pub(crate) use random::Random;
 pub use random::seed;
 pub use subject::Subject;
-pub(crate) use subject::{CALL, drain, get, key, prefix};
+pub(crate) use subject::{CALL, drain, get, key, prefix, walk};
 
 /// How long a driver may take to open, and to answer a call, here.
 pub(crate) const LIMITS: OpenOptions = OpenOptions { open_limit: Duration::from_secs(20), call_limit: Duration::from_secs(20) };
