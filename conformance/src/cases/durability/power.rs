@@ -91,6 +91,11 @@ pub(super) async fn power_loss_in_any_order(trial: &Trial) -> Outcome {
     Ok(())
 }
 
+/// What was lost, the last of it, which is what a driver forgets to sync.
 fn told(lost: &[String]) -> String {
-    if lost.is_empty() { "nothing".into() } else { lost.join(", ") }
+    match lost {
+        [] => "nothing".into(),
+        [.., last] if lost.len() > 1 => format!("{last} and {} more", lost.len() - 1),
+        _ => lost.join(", "),
+    }
 }

@@ -104,6 +104,8 @@ impl Peer {
             command.current_dir(folder);
         }
         let child = command.spawn().map_err(|error| Stop::harness("a peer does not start", error))?;
+        // It has the peer's end of the socket: as long as that is open, nobody learns that the peer is gone.
+        drop(command);
         let adopt = || {
             ours.set_nonblocking(true)?;
             UnixStream::from_std(ours)

@@ -164,6 +164,11 @@ impl Replay {
         }
     }
 
+    /// True if the file that a call names has bytes that no sync has followed.
+    pub(crate) fn is_dirty(&self, call: &Traced) -> bool {
+        self.held(call, 0).is_some_and(|(inode, _)| self.inodes[inode].dirty.is_some())
+    }
+
     fn open(&mut self, call: &Traced, path: Option<PathBuf>) {
         let has = |flag: &str| call.arguments.iter().any(|argument| argument.split(|c: char| !c.is_ascii_alphabetic() && c != '_').any(|word| word == flag));
         let Some((number, opened)) = descriptor(&call.result) else { return };

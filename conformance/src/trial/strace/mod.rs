@@ -194,7 +194,7 @@ pub(crate) async fn opened_under(trial: &Trial, scene: &Scene<'_>, kill: Option<
     // Work that opening has begun goes on until the end.
     let ended = opened.is_ok() && matches!(peer.ask(Question::End).await, Ok(_));
     peer.wait();
-    Ok((ended, below(&log()?, trial.folder(), true)))
+    Ok((ended, below(&log()?, trial.folder(), false)))
 }
 
 /// What came of a scene under a fault.
