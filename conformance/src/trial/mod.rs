@@ -7,6 +7,8 @@
 //! | `peer` | another process that has the driver |
 //! | `pattern` | large contents that are known by their offset |
 //! | `strace` | system calls that fail, and processes that die at one |
+//! | `power` | stores after a power loss |
+//! | `change` | changes of a store that are interrupted, and what may be there afterwards |
 //! | `observe` | what this process holds: descriptors, threads, memory |
 //! | `abandon` | calls that are given up |
 //! | `signed` | contents that tell which key they belong to |
@@ -18,11 +20,13 @@
 pub(crate) mod files;
 pub(crate) mod abandon;
 pub(crate) mod black_hole;
+pub(crate) mod change;
 mod instance;
 pub(crate) mod many;
 pub(crate) mod observe;
 pub(crate) mod pattern;
 pub(crate) mod peer;
+pub(crate) mod power;
 mod random;
 pub(crate) mod signed;
 pub(crate) mod strace;

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use super::{Setting, Trial};
 use crate::verdict::Stop;
 
-pub(crate) use question::{Answer, Content, Failure, Question};
+pub(crate) use question::{Answer, Content, Failure, Question, sha256};
 pub(crate) use serve::serve;
 
 /// How a peer is started.
@@ -36,6 +36,8 @@ pub(crate) struct PeerOptions {
     pub(crate) environment: Vec<(String, String)>,
     /// The folder that it works in.
     pub(crate) folder: Option<std::path::PathBuf>,
+    /// True to give the driver one thread for blocking work: then the k-th system call of that thread is the same one each time.
+    pub(crate) one_thread: bool,
 }
 
 /// A process that has the driver open. It is killed when it is dropped.
@@ -92,7 +94,7 @@ impl Peer {
     pub(crate) async fn start_with(trial: &Trial, options: PeerOptions) -> Result<(Self, Result<Answer, Unanswered>), Stop> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(|error| Stop::harness("no socket for a peer", error))?;
         let settings = options.settings.unwrap_or_else(|| trial.settings());
-        let task = serde_json::json!({ "setting": trial.setting, "settings": settings });
+        let task = serde_json::json!({ "setting": trial.setting, "settings": settings, "one_thread": options.one_thread });
         let program = std::env::current_exe().map_err(|error| Stop::harness("this program's file is not known", error))?;
         let mut words = options.wrapper.into_iter().map(std::ffi::OsString::from).chain([program.into(), crate::hidden::PEER.into()]);
         // There is at least the program.
@@ -102,6 +104,8 @@ impl Peer {
             command.current_dir(folder);
         }
         let child = command.spawn().map_err(|error| Stop::harness("a peer does not start", error))?;
+        // It has the peer's end of the socket: as long as that is open, nobody learns that the peer is gone.
+        drop(command);
         let adopt = || {
             ours.set_nonblocking(true)?;
             UnixStream::from_std(ours)
@@ -139,6 +143,12 @@ impl Peer {
         // It is gone already, at worst.
         let _ = child.kill();
         let _ = child.wait();
+    }
+
+    /// Waits until the process has ended by itself.
+    pub(crate) fn wait(&self) {
+        // It may be gone already.
+        let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).wait();
     }
 
     /// Lets the process close the driver and end; answers how it ended.
@@ -188,4 +198,5 @@ async fn receive(reader: BufReader<tokio::net::unix::OwnedReadHalf>, waiting: Ar
 pub(crate) struct Task {
     pub(crate) setting: Setting,
     pub(crate) settings: Value,
+    pub(crate) one_thread: bool,
 }

@@ -1,16 +1,14 @@
 //! The peer's side: opens the driver and answers.
 
 use std::collections::HashMap;
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream as StdStream;
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use longshore_loader::api::{Condition, Driver, DriverError, ErrorClass, Key, Prefix, Upload, UploadToken, convenience};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
-use tokio::net::unix::OwnedWriteHalf;
-use tokio::sync::Mutex;
+use rustix::net::{RecvFlags, SendFlags};
+use tokio::sync::{Mutex, mpsc};
 
 use super::question::sha256;
 use super::{Answer, Failure, Question, Task};
@@ -22,10 +20,13 @@ use crate::verdict::Stop;
 const TEXT_MAX_BYTES: usize = 256;
 
 /// Runs this process as a peer, until it is asked to end or its asker is gone.
+///
+/// It has no part of tokio that watches descriptors: its socket is read by a thread of its own, with `recvfrom`, and answered with `sendto`.
+/// So every `read` and `write` of the process is the driver's, and a fault at one hits nothing of the harness.
 pub(crate) fn serve(task: &str) -> ExitCode {
     let Ok(task) = serde_json::from_str::<Task>(task) else { return ExitCode::from(2) };
-    // Two threads at most that can make the driver's system calls, so that the k-th of them is the same one each time.
-    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(4).enable_all().build();
+    let threads = if task.one_thread { 1 } else { 4 };
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(threads).enable_time().build();
     let Ok(runtime) = runtime else { return ExitCode::from(2) };
     runtime.block_on(async {
         match attend(task).await {
@@ -39,30 +40,50 @@ async fn attend(task: Task) -> std::io::Result<()> {
     crate::hidden::die_with_the_parent();
     // A debugger that is no ancestor may stop this process: strace is a sibling.
     let _ = rustix::process::set_ptracer(rustix::process::PTracer::Any);
-    let socket = StdStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
-    socket.set_nonblocking(true)?;
-    let (reader, writer) = UnixStream::from_std(socket)?.into_split();
-    let writer = Arc::new(Mutex::new(writer));
+    let socket = Arc::new(std::io::stdin().as_fd().try_clone_to_owned()?);
     let opened = open(task).await;
     let answer = opened.as_ref().map(|_| Answer::default()).map_err(Clone::clone);
-    tell(&writer, 0, &answer).await?;
+    tell(&socket, 0, &answer)?;
     let Ok(instance) = opened else { return Ok(()) };
     let peer = Arc::new(Served { instance, uploads: Mutex::default() });
-    let mut lines = BufReader::new(reader).lines();
-    while let Some(line) = lines.next_line().await? {
-        let (number, question): (u64, Question) = serde_json::from_str(&line)?;
+    let mut questions = questions(socket.clone());
+    while let Some((number, question)) = questions.recv().await {
         if matches!(question, Question::End) {
             let closed = peer.instance.close(&CALL).await;
-            tell(&writer, number, &closed.map(|()| Answer::default()).map_err(Failure::from)).await?;
-            return Ok(());
+            return tell(&socket, number, &closed.map(|()| Answer::default()).map_err(Failure::from));
         }
-        let (peer, writer) = (peer.clone(), writer.clone());
+        let (peer, socket) = (peer.clone(), socket.clone());
         tokio::spawn(async move {
             let answer = peer.answer(question).await.map_err(Failure::from);
-            tell(&writer, number, &answer).await
+            tell(&socket, number, &answer)
         });
     }
     Ok(())
+}
+
+/// What the asker sends, until it is gone or sends what is no question.
+fn questions(socket: Arc<OwnedFd>) -> mpsc::UnboundedReceiver<(u64, Question)> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        let mut lines = BufReader::new(Receiving(socket)).lines();
+        while let Some(Ok(line)) = lines.next() {
+            let Ok(question) = serde_json::from_str(&line) else { return };
+            if sender.send(question).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// A socket that is read with `recvfrom`.
+struct Receiving(Arc<OwnedFd>);
+
+impl Read for Receiving {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let (received, _) = rustix::io::retry_on_intr(|| rustix::net::recv(&self.0, &mut *into, RecvFlags::empty()))?;
+        Ok(received)
+    }
 }
 
 async fn open(task: Task) -> Result<Instance, Failure> {
@@ -71,10 +92,16 @@ async fn open(task: Task) -> Result<Instance, Failure> {
     trial.try_open(&task.settings).await.map_err(failure)?.map_err(Failure::from)
 }
 
-async fn tell(writer: &Mutex<OwnedWriteHalf>, number: u64, answer: &Result<Answer, Failure>) -> std::io::Result<()> {
-    let mut line = serde_json::to_string(&(number, answer))?;
-    line.push('\n');
-    writer.lock().await.write_all(line.as_bytes()).await
+/// Sends an answer whole; the asker always reads, so this does not wait long. One thread answers, so lines do not mix.
+fn tell(socket: &OwnedFd, number: u64, answer: &Result<Answer, Failure>) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(&(number, answer))?;
+    line.push(b'\n');
+    let mut rest = line.as_slice();
+    while !rest.is_empty() {
+        let sent = rustix::io::retry_on_intr(|| rustix::net::send(socket, rest, SendFlags::NOSIGNAL))?;
+        rest = &rest[sent..];
+    }
+    Ok(())
 }
 
 struct Served {
