@@ -8,13 +8,19 @@
 //! | `strace` | system calls that fail, and processes that die at one |
 //! | `observe` | what this process holds: descriptors, threads, memory |
 //! | `random` | choices that can be repeated |
+//! | `surroundings` | what this process is to the system: signals, limits, environment |
+//! | `said` | what the driver printed and logged |
+//! | `workload` | calls of every kind, and every call that fails |
 
 mod instance;
 pub(crate) mod observe;
 pub(crate) mod peer;
 mod random;
+pub(crate) mod said;
 pub(crate) mod strace;
 mod subject;
+pub(crate) mod surroundings;
+pub(crate) mod workload;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
