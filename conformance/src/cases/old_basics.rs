@@ -19,7 +19,6 @@ checks! {
     every_size_survives = "objects of every size come back whole, put or uploaded";
     replacing_is_whole = "a write replaces the whole object, and its version where it has one";
     deleted_object_is_gone = "a deleted object is gone from `stat`, `read` and `list`; deleting it again is `not_found`";
-    absent_key_is_not_found = "an absent key is `not_found` for every call";
     modified_is_the_time_of_the_write = "`modified` is when the content was replaced, in milliseconds since 1970";
     undeclared_capability_is_unsupported = "a call whose capability was not declared answers `unsupported`, without side effect";
     copy_is_an_object_of_its_own (Need::Capability(Capability::Copy)) = "`copy` makes an object of its own, in place of an older one";
@@ -120,21 +119,6 @@ async fn deleted_object_is_gone<D: Driver>(it: &Subject<D>) -> Result<(), Breach
     hold!(left == ["a/c"], "{left:?} are listed, not only \"a/c\"");
     it.put("a/b", "again").await?;
     hold!(it.get("a/b").await? == "again", "a deleted key can be written again");
-    Ok(())
-}
-
-async fn absent_key_is_not_found<D: Driver>(it: &Subject<D>) -> Result<(), Breach> {
-    it.put("there/is", "one").await?;
-    // Nothing at all; beside an object; a prefix.
-    for name in ["nothing/here", "there/isnt", "there"] {
-        refused(it.driver.stat(&CALL, key(name)).await, &[NotFound], format_args!("stat of {name:?}"))?;
-        refused(it.get(name).await, &[NotFound], format_args!("read of {name:?}"))?;
-        refused(it.driver.delete(&CALL, key(name)).await, &[NotFound], format_args!("delete of {name:?}"))?;
-        if it.capabilities.has(Capability::Copy) {
-            refused(it.driver.copy(&CALL, key(name), key("to")).await, &[NotFound], format_args!("copy of {name:?}"))?;
-        }
-    }
-    hold!(it.objects().await? == ["there/is"], "the failed calls changed the store");
     Ok(())
 }
 

@@ -7,11 +7,13 @@
 //! | `peer` | another process that has the driver |
 //! | `strace` | system calls that fail, and processes that die at one |
 //! | `observe` | what this process holds: descriptors, threads, memory |
+//! | `effort` | what this process worked: processor time, bytes read |
 //! | `random` | choices that can be repeated |
 //! | `surroundings` | what this process is to the system: signals, limits, environment |
 //! | `said` | what the driver printed and logged |
 //! | `workload` | calls of every kind, and every call that fails |
 
+pub(crate) mod effort;
 mod instance;
 pub(crate) mod observe;
 pub(crate) mod peer;

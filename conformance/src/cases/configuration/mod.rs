@@ -5,13 +5,15 @@ mod refused;
 mod secrets;
 mod understood;
 mod unusable;
-pub(super) mod values;
+mod values;
 
 use independent::*;
 use refused::*;
 use secrets::*;
 use understood::*;
 use unusable::*;
+pub(super) use unusable::{first_answer, unusable};
+pub(super) use values::{schema_of, settings_of};
 
 use longshore_loader::api::{Driver, DriverError};
 use serde_json::Value;

@@ -17,14 +17,14 @@ use crate::trial::{CALL, LIMITS, Trial};
 use crate::verdict::{Stop, hold, refused};
 
 /// Settings of a store that cannot be, with what is wrong with it. What stands behind them lives as long as the value.
-pub(super) struct Unusable {
-    pub(super) what: &'static str,
-    pub(super) settings: Value,
+pub(in crate::cases) struct Unusable {
+    pub(in crate::cases) what: &'static str,
+    pub(in crate::cases) settings: Value,
     _listener: Option<TcpListener>,
 }
 
 /// Every way in which this driver's store can be out of reach; none for a store in memory.
-pub(super) fn unusable(it: &Trial) -> Result<Vec<Unusable>, Stop> {
+pub(in crate::cases) fn unusable(it: &Trial) -> Result<Vec<Unusable>, Stop> {
     let config = &it.setting.config;
     let settings = |place: Place| config.settings(&place);
     match config.kind(it.info()) {
@@ -63,7 +63,7 @@ pub(super) fn unusable(it: &Trial) -> Result<Vec<Unusable>, Stop> {
 }
 
 /// What opening answers, or, for a driver that opens without looking, what its first call answers.
-pub(super) async fn first_answer(it: &Trial, settings: &Value) -> Result<Option<DriverError>, Stop> {
+pub(in crate::cases) async fn first_answer(it: &Trial, settings: &Value) -> Result<Option<DriverError>, Stop> {
     match it.try_open(settings).await? {
         Err(error) => Ok(Some(error)),
         Ok(driver) => {
