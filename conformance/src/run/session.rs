@@ -80,7 +80,7 @@ impl Session {
             began: jiff::Timestamp::now().to_string(),
             file: self.inspection.path().display().to_string(),
             sha256: self.inspection.sha256().map(|digest| digest.to_string()).unwrap_or_default(),
-            build_id: None,
+            build_id: self.inspection.build_id().map(str::to_owned),
             driver: info.name.clone(),
             driver_version: info.version.clone(),
             abi: format!("{} {}", info.abi.kind, info.abi.major),

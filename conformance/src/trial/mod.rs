@@ -21,6 +21,11 @@ pub(crate) mod files;
 pub(crate) mod abandon;
 pub(crate) mod black_hole;
 pub(crate) mod change;
+//! | `effort` | what this process worked: processor time, bytes read |
+//! | `surroundings` | what this process is to the system: signals, limits, environment |
+//! | `said` | what the driver printed and logged |
+//! | `workload` | calls of every kind, and every call that fails |
+pub(crate) mod effort;
 mod instance;
 pub(crate) mod many;
 pub(crate) mod observe;
@@ -29,8 +34,11 @@ pub(crate) mod peer;
 pub(crate) mod power;
 mod random;
 pub(crate) mod signed;
+pub(crate) mod said;
 pub(crate) mod strace;
 mod subject;
+pub(crate) mod surroundings;
+pub(crate) mod workload;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

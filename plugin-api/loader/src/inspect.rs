@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use sha2::Digest;
 
 use crate::elf::{Dynamic, Image, VersionNeed, unreadable};
-use crate::note::Note;
+use crate::note::{Note, build_id};
 use crate::refusal::{Fault, Refusal, RefusalCode};
 
 /// A driver file for this machine, its note and its needs. Nothing of it has run.
@@ -23,6 +23,7 @@ pub struct Inspection {
     path: PathBuf,
     info: DriverInfo,
     raw_note: String,
+    build_id: Option<String>,
     image: Image,
     dynamic: Dynamic,
 }
@@ -42,7 +43,7 @@ fn read(path: &Path) -> Result<Inspection, Fault> {
     let dynamic = Dynamic::read(&image)?;
     let note = Note::read(&image)?;
     let path = std::path::absolute(path).map_err(|error| unreadable(&error))?;
-    Ok(Inspection { path, info: note.info, raw_note: note.json, image, dynamic })
+    Ok(Inspection { path, info: note.info, raw_note: note.json, build_id: build_id(&image), image, dynamic })
 }
 
 /// Opens a regular file and tells its size in bytes.
@@ -142,12 +143,58 @@ impl Inspection {
         self.dynamic.static_tls
     }
 
+    /// How much memory each thread of the process holds for it, in bytes.
+    pub fn tls_bytes(&self) -> u64 {
+        self.image.tls_bytes
+    }
+
+    /// How many functions of it run when it is loaded; a Rust library has one or two of its language's own.
+    pub fn constructors(&self) -> u64 {
+        self.dynamic.constructors
+    }
+
+    /// What its linker did against attacks on the process.
+    pub fn hardening(&self) -> Hardening {
+        Hardening {
+            executable_stack: self.image.executable_stack,
+            writable_code: self.image.writable_code,
+            relro: self.image.relro,
+            bind_now: self.dynamic.bind_now,
+            text_relocations: self.dynamic.text_relocations,
+        }
+    }
+
+    /// The linker's own number of the build, as hexadecimal digits.
+    pub fn build_id(&self) -> Option<&str> {
+        self.build_id.as_deref()
+    }
+
+    /// The symbols that the file defines for others, at most 1024 of them.
+    ///
+    /// # Errors
+    /// Symbol tables that lead nowhere.
+    pub fn exported(&self) -> Result<Vec<String>, Refusal> {
+        self.dynamic.exported(&self.image).map_err(|fault| self.refusal(fault))
+    }
+
+    /// The symbols that the file needs of others, at most 1024 of them.
+    ///
+    /// # Errors
+    /// Symbol tables that lead nowhere.
+    pub fn imported(&self) -> Result<Vec<String>, Refusal> {
+        self.dynamic.imported(&self.image).map_err(|fault| self.refusal(fault))
+    }
+
+    fn refusal(&self, fault: Fault) -> Refusal {
+        fault.refuse(&self.path).named(&self.info.name)
+    }
+
     /// True if the file exports `symbol`.
     ///
     /// # Errors
     /// Symbol tables that lead nowhere.
     pub fn exports(&self, symbol: &str) -> Result<bool, Refusal> {
-        self.dynamic.exports(&self.image, symbol).map_err(|fault| fault.refuse(&self.path).named(&self.info.name))
+        self.dynamic.exports(&self.image, symbol).map_err(|fault| self.refusal(fault))
     }
 
     /// The digest of the open file, read whole on each call.
@@ -174,6 +221,21 @@ impl Inspection {
 fn glibc_version(version: &str) -> Option<(u32, u32)> {
     let mut numbers = version.strip_prefix("GLIBC_")?.split('.').map(|number| number.parse().ok());
     Some((numbers.next()??, numbers.next()??))
+}
+
+/// What a linker does, or leaves undone, against attacks on the process that loads its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hardening {
+    /// Loading the file makes every stack of the process executable.
+    pub executable_stack: bool,
+    /// Some of its memory may be both written and executed.
+    pub writable_code: bool,
+    /// Its tables of addresses become read-only once they were filled in.
+    pub relro: bool,
+    /// All of them are filled in when it is loaded, not one by one later.
+    pub bind_now: bool,
+    /// Its code is changed when it is loaded.
+    pub text_relocations: bool,
 }
 
 /// The sha256 of a file, as text 64 lower-case hex digits.

@@ -26,7 +26,7 @@ pub use longshore_plugin_api as api;
 
 pub use elf::VersionNeed;
 pub use handle::{CallCounts, CallKind, DriverHandle, UploadHandle};
-pub use inspect::{Inspection, Sha256, Sha256Error, inspect};
+pub use inspect::{Hardening, Inspection, Sha256, Sha256Error, inspect};
 pub use locate::{Candidate, DriverSource, Scan, locate, scan};
 pub use open::{LoadedDriver, OpenOptions, load};
 pub use refusal::{Refusal, RefusalCode, explain_dlopen_error};

@@ -3,7 +3,7 @@
 //! Source: driver contract, section 6.
 
 use longshore_plugin_api::metadata::{DriverInfo, NOTE_MAX_BYTES, NOTE_OWNER, NOTE_SCHEMA, NOTE_TYPE};
-use object::elf::FileHeader64;
+use object::elf::{self, FileHeader64};
 use object::read::elf::NoteIterator;
 use serde_json::Value;
 
@@ -26,6 +26,18 @@ impl Note {
         let info = parse(&json)?;
         Ok(Self { json, info })
     }
+}
+
+/// The linker's number of the build, as hexadecimal digits; `None` if it has none that can be read, which nobody depends on.
+pub(crate) fn build_id(image: &Image) -> Option<String> {
+    /// The longest one that is shown; linkers make 8 to 32 bytes.
+    const SHOWN_MAX_BYTES: usize = 64;
+    image.notes().iter().filter(|part| part.align != 8).find_map(|part| {
+        let bytes = image.bytes().bytes(part.offset, part.len, "note segment").ok()?;
+        let mut notes = NoteIterator::<FileHeader64<Endian>>::new(ENDIAN, 4, bytes.as_slice()).ok()?;
+        let found = notes.find_map(|note| note.ok().filter(|note| note.name() == b"GNU" && note.n_type(ENDIAN) == elf::NT_GNU_BUILD_ID))?;
+        Some(found.desc().iter().take(SHOWN_MAX_BYTES).map(|byte| format!("{byte:02x}")).collect())
+    })
 }
 
 /// The content of the one note of our owner and type.

@@ -21,6 +21,7 @@ use super::services::ForeignHost;
 use super::tables::*;
 use super::values::*;
 use crate::metadata::DriverInfo;
+use crate::schema::Schema;
 use crate::{
     ByteRange, ByteStream, Call, Capabilities, Capability, Driver, DriverError, ErrorClass, Host, HostServices, Key, ListPage, ListRequest,
     OpenDriver, Prefix, Read, ReadBody, Settings, Upload,
@@ -67,12 +68,24 @@ extern "C" fn open<E: Exports>(
         let settings = serde_json::from_str(&settings)
             .map_err(|error| DriverError::new(ErrorClass::Config, format!("settings are not JSON: {error}")))?;
         let info = DriverInfo::from_json(E::NOTE.as_bytes()).map_err(|error| DriverError::new(ErrorClass::Internal, error.to_string()))?;
+        let settings = checked(&info, &settings)?;
         let host = Host::new(services.clone(), &instance);
         let lower = lower.into_option().map(|lower| ForeignDriver::adopt(lower, Capabilities::of(&Capability::ALL), "lower"));
         let driver = E::Driver::open(Settings::new(settings), host, lower).await?;
         Ok(Adapter::new(driver, info.known_capabilities(), E::extension, Some(services)))
     };
     answer("open", work, |adapter| AbiDriver_TO::from_value(adapter, TD_Opaque))
+}
+
+/// The settings completed by the driver's own schema. A host does this before; whoever calls without one is told all that is wrong, and a
+/// driver is never handed what its schema does not allow.
+fn checked(info: &DriverInfo, settings: &serde_json::Value) -> Result<serde_json::Value, DriverError> {
+    let schema = Schema::from_json(&info.settings)
+        .map_err(|error| DriverError::new(ErrorClass::Internal, format!("the driver's own schema cannot be read: {error}")))?;
+    schema.check(settings).map_err(|faults| {
+        let faults = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        DriverError::new(ErrorClass::Config, faults)
+    })
 }
 
 /// Offers an instance of this side to a driver that stacks on it (capability `layer`).

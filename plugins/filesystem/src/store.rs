@@ -43,6 +43,8 @@ impl Store {
         let text = path.to_str().ok_or_else(|| config(&settings.root, "is not UTF-8 as a full path"))?;
         let root = Root::open(text).map_err(|errno| match errno {
             Errno::NOTDIR => config(&settings.root, "is not a folder; give a folder's path"),
+            Errno::NAMETOOLONG => config(&settings.root, "is longer than the system allows a path or a name to be"),
+            Errno::INVAL => config(&settings.root, "holds a NUL byte"),
             errno => failed("open root folder", &settings.root, errno),
         })?;
         let private = match Private::open(&root) {

@@ -31,15 +31,21 @@ pub(crate) struct Dynamic {
     pub(crate) versions: Vec<VersionNeed>,
     pub(crate) search: Vec<String>,
     pub(crate) static_tls: bool,
-    strings: Option<Strings>,
-    symbols: Option<u64>,
-    gnu_hash: Option<u64>,
-    sysv_hash: Option<u64>,
+    /// True if every symbol is looked up when the file is loaded.
+    pub(crate) bind_now: bool,
+    /// True if code is changed when the file is loaded, so that processes cannot share it.
+    pub(crate) text_relocations: bool,
+    /// How many functions run when the file is loaded.
+    pub(crate) constructors: u64,
+    pub(super) strings: Option<Strings>,
+    pub(super) symbols: Option<u64>,
+    pub(super) gnu_hash: Option<u64>,
+    pub(super) sysv_hash: Option<u64>,
 }
 
 /// The string table's place in the file.
 #[derive(Debug, Clone, Copy)]
-struct Strings {
+pub(super) struct Strings {
     offset: u64,
     len: u64,
 }
@@ -64,6 +70,11 @@ impl Dynamic {
             needed: names(elf::DT_NEEDED)?,
             search: [names(elf::DT_RPATH)?, names(elf::DT_RUNPATH)?].concat(),
             static_tls: entries.flag(elf::DT_FLAGS, elf::DF_STATIC_TLS.0),
+            bind_now: entries.flag(elf::DT_FLAGS, elf::DF_BIND_NOW.0)
+                || entries.flag(elf::DT_FLAGS_1, elf::DF_1_NOW.0)
+                || entries.first(elf::DT_BIND_NOW).is_some(),
+            text_relocations: entries.flag(elf::DT_FLAGS, elf::DF_TEXTREL.0) || entries.first(elf::DT_TEXTREL).is_some(),
+            constructors: entries.first(elf::DT_INIT_ARRAYSZ).unwrap_or(0) / size_of::<u64>() as u64,
             versions,
             strings,
             symbols: entries.first(elf::DT_SYMTAB),
@@ -191,7 +202,7 @@ fn strings_of(strings: Option<Strings>) -> Result<Strings, Fault> {
 
 impl Strings {
     /// The string at `at`. One that a terminal would obey is no name of anything.
-    fn text(self, image: &Image, at: u64) -> Result<String, Fault> {
+    pub(super) fn text(self, image: &Image, at: u64) -> Result<String, Fault> {
         let len = self.len.saturating_sub(at).min(NAME_MAX_BYTES);
         let bytes = image.bytes.bytes(self.offset.saturating_add(at), len, "string table")?;
         let text = bytes.as_slice().split(|byte| *byte == 0).next().unwrap_or_default();
@@ -218,7 +229,7 @@ impl Strings {
 
 impl Image {
     /// One record at an address.
-    fn record_at<T: object::Pod>(&self, address: u64, what: &str) -> Result<T, Fault> {
+    pub(super) fn record_at<T: object::Pod>(&self, address: u64, what: &str) -> Result<T, Fault> {
         let (offset, rest) = self.locate(address, what)?;
         if rest < size_of::<T>() as u64 {
             return Err(Fault::malformed(format!("its {what} reaches out of its segment")));
@@ -226,7 +237,7 @@ impl Image {
         self.bytes.record(offset, what)
     }
 
-    fn word_at(&self, address: u64) -> Result<u32, Fault> {
+    pub(super) fn word_at(&self, address: u64) -> Result<u32, Fault> {
         Ok(self.record_at::<U32<Endian>>(address, "hash table")?.get(ENDIAN))
     }
 }

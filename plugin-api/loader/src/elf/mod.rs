@@ -5,6 +5,7 @@
 
 mod bounded;
 mod dynamic;
+mod symbols;
 
 use std::env::consts::ARCH;
 use std::fs::File;
@@ -48,6 +49,14 @@ pub(crate) struct Image {
     notes: Vec<Notes>,
     /// Address and length of the dynamic table.
     dynamic: Option<(u64, u64)>,
+    /// True if the file does not say that its stack holds no code; then the dynamic linker makes every stack of the process executable.
+    pub(crate) executable_stack: bool,
+    /// True if some memory is to be both written and executed.
+    pub(crate) writable_code: bool,
+    /// True if a part becomes read-only once it was relocated.
+    pub(crate) relro: bool,
+    /// How much memory each thread holds for it, in bytes.
+    pub(crate) tls_bytes: u64,
 }
 
 impl Image {
@@ -55,7 +64,16 @@ impl Image {
     pub(crate) fn open(file: File, size: u64) -> Result<Self, Fault> {
         let bytes = Bounded::new(file, size);
         let header = identify(&bytes)?;
-        let mut image = Self { bytes, loads: Vec::new(), notes: Vec::new(), dynamic: None };
+        let mut image = Self {
+            bytes,
+            loads: Vec::new(),
+            notes: Vec::new(),
+            dynamic: None,
+            executable_stack: true,
+            writable_code: false,
+            relro: false,
+            tls_bytes: 0,
+        };
         for segment in program_headers(&image.bytes, &header)? {
             image.add(&segment)?;
         }
@@ -83,9 +101,11 @@ impl Image {
     fn add(&mut self, segment: &ProgramHeader64<Endian>) -> Result<(), Fault> {
         let (offset, file_bytes) = (segment.p_offset.get(ENDIAN), segment.p_filesz.get(ENDIAN));
         let (address, memory_bytes) = (segment.p_vaddr.get(ENDIAN), segment.p_memsz.get(ENDIAN));
+        let flags = segment.p_flags.get(ENDIAN);
         match segment.p_type.get(ENDIAN) {
             elf::PT_LOAD => {
                 self.inside("loaded part", offset, file_bytes)?;
+                self.writable_code |= flags.contains(elf::PF_W) && flags.contains(elf::PF_X);
                 self.loads.push(Load { address, offset, file_bytes, memory_bytes });
             }
             elf::PT_NOTE => {
@@ -93,6 +113,9 @@ impl Image {
                 self.notes.push(Notes { offset, len: file_bytes, align: segment.p_align.get(ENDIAN) });
             }
             elf::PT_DYNAMIC => self.dynamic = Some((address, file_bytes)),
+            elf::PT_GNU_STACK => self.executable_stack = flags.contains(elf::PF_X),
+            elf::PT_GNU_RELRO => self.relro = true,
+            elf::PT_TLS => self.tls_bytes = memory_bytes,
             _ => {}
         }
         Ok(())

@@ -94,3 +94,15 @@ async fn call_of_a_handle_has_its_limit_and_trace() {
     let remaining = call.remaining().expect("it has a deadline");
     assert!(remaining <= OPTIONS.call_limit && remaining > OPTIONS.call_limit / 2, "{remaining:?} remain");
 }
+
+/// Driver contract, section 3: "every fault is reported at once, each naming its key", also to a host that checked nothing.
+#[tokio::test]
+async fn settings_that_nobody_checked_are_refused_with_all_their_faults() {
+    let open = |settings| async move { loaded("filesystem").open("unchecked", &settings, &OPTIONS).await.err().expect("they are wrong") };
+    let error = open(json!({ "rot": "data", "durability": "fast", "direct_io": "yes" })).await;
+    assert_eq!(error.class(), ErrorClass::Config);
+    let expected = "direct_io is \"yes\", must be a boolean; durability is \"fast\", must be \"disk\" or \"process\"; rot is not a setting; \
+                    root is missing: ";
+    assert!(error.message().starts_with(expected), "{error}");
+    assert_eq!(open(json!([])).await.class(), ErrorClass::Config);
+}

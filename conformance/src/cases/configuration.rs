@@ -1,1 +1,0 @@
-pub(crate) const CASES: &[crate::case::Case] = &[];
