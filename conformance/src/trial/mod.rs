@@ -16,16 +16,16 @@
 //! | `random` | choices that can be repeated |
 //! | `files` | what lies in a folder, and a store with a fence around it |
 //! | `many` | objects in numbers |
-
-pub(crate) mod files;
-pub(crate) mod abandon;
-pub(crate) mod black_hole;
-pub(crate) mod change;
 //! | `effort` | what this process worked: processor time, bytes read |
 //! | `surroundings` | what this process is to the system: signals, limits, environment |
 //! | `said` | what the driver printed and logged |
 //! | `workload` | calls of every kind, and every call that fails |
+
+pub(crate) mod abandon;
+pub(crate) mod black_hole;
+pub(crate) mod change;
 pub(crate) mod effort;
+pub(crate) mod files;
 mod instance;
 pub(crate) mod many;
 pub(crate) mod observe;
@@ -33,8 +33,8 @@ pub(crate) mod pattern;
 pub(crate) mod peer;
 pub(crate) mod power;
 mod random;
-pub(crate) mod signed;
 pub(crate) mod said;
+pub(crate) mod signed;
 pub(crate) mod strace;
 mod subject;
 pub(crate) mod surroundings;

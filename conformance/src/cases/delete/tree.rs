@@ -83,7 +83,7 @@ pub(super) async fn faulty_delete_can_be_repeated(it: &Subject) -> Outcome {
         .iter()
         .map(|name| Question::Put { key: (*name).into(), content: Content::Text((*name).into()), if_absent: false })
         .collect();
-    let scene = Scene { before: &before, asked: &[Question::DeletePrefix { prefix: "t".into() }] };
+    let scene = Scene { before: &before, asked: &[Question::DeletePrefix { prefix: "t".into() }], ..Scene::default() };
     // Reading a folder may fail as well as changing it.
     let found = sites(it, &scene, false).await?;
     let (mut reached, mut failed) = (0, 0);

@@ -48,7 +48,7 @@ async fn under(it: &Subject, fault: Fault, mut look: impl FnMut(&str, &Site, &Un
     let mut retried = Vec::new();
     for (what, question) in questions() {
         let asked = [question.clone()];
-        let scene = Scene { before: &before, asked: &asked };
+        let scene = Scene { before: &before, asked: &asked, ..Scene::default() };
         for site in places(it, &scene).await? {
             let faulted = with_fault(it, &scene, &site, fault).await?;
             reached += usize::from(faulted.reached);

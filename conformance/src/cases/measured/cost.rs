@@ -107,7 +107,7 @@ pub(super) async fn work_grows_with_the_keys(it: &Subject) -> Outcome {
     // Once for what is made once.
     grown(it, 50).await?;
     let (few, many) = (grown(it, FEW).await?, grown(it, MANY).await?);
-    let mut judge = |what: &str, few: Duration, many: Duration| {
+    let judge = |what: &str, few: Duration, many: Duration| {
         it.note(what, format!("{} µs at {FEW} keys, {} µs at {MANY}", few.as_micros(), many.as_micros()));
         let most = few.max(LEAST) * GROWTH_MAX;
         hold!(

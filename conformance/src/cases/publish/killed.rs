@@ -18,11 +18,11 @@ pub(super) async fn killed_commit_loses_nothing(it: &Subject) -> Outcome {
     for destination in DESTINATIONS {
         let asked = [Question::Commit { upload: 1, key: destination.into(), size: new.len() as u64 }];
         let before = |token: Vec<u8>| [Question::Resume { upload: 1, token }];
-        let found = sites(it, &Scene { before: &before(suspended(it, &new).await?), asked: &asked }, true).await?;
+        let found = sites(it, &Scene { before: &before(suspended(it, &new).await?), asked: &asked, ..Scene::default() }, true).await?;
         for site in &found {
             start_over(it, &old).await?;
             let token = suspended(it, &new).await?;
-            let faulted = with_fault(it, &Scene { before: &before(token.clone()), asked: &asked }, site, Fault::Kill).await?;
+            let faulted = with_fault(it, &Scene { before: &before(token.clone()), asked: &asked, ..Scene::default() }, site, Fault::Kill).await?;
             if faulted.reached {
                 reached += 1;
                 drop(faulted);

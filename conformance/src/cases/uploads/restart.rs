@@ -97,10 +97,10 @@ async fn killed_during_calls(it: &Subject, random: &mut Random) -> Outcome {
     for (prepared, asked, makes_a_token) in [(vec![], write(&more), false), (vec![write(&more)], suspend, true)] {
         let asked = [asked];
         let before = |token| [vec![Question::Resume { upload: 1, token }], prepared.clone()].concat();
-        let found = sites(it, &Scene { before: &before(suspended(it, &first).await?), asked: &asked }, true).await?;
+        let found = sites(it, &Scene { before: &before(suspended(it, &first).await?), asked: &asked, ..Scene::default() }, true).await?;
         for site in &found {
             let token = suspended(it, &first).await?;
-            let faulted = with_fault(it, &Scene { before: &before(token.clone()), asked: &asked }, site, Fault::Kill).await?;
+            let faulted = with_fault(it, &Scene { before: &before(token.clone()), asked: &asked, ..Scene::default() }, site, Fault::Kill).await?;
             if faulted.reached {
                 reached += 1;
                 drop(faulted);

@@ -44,7 +44,7 @@ async fn given_up(it: &Subject, old: &[u8]) -> Outcome {
 
 async fn put_fails(it: &Subject, old: &[u8], new: &Content) -> Outcome {
     let put = Question::Put { key: "a".into(), content: new.clone(), if_absent: false };
-    fails(it, "put", &Scene { before: &[], asked: &[put] }, old, new).await
+    fails(it, "put", &Scene { before: &[], asked: &[put], ..Scene::default() }, old, new).await
 }
 
 async fn upload_fails(it: &Subject, old: &[u8], new: &Content) -> Outcome {
@@ -53,7 +53,7 @@ async fn upload_fails(it: &Subject, old: &[u8], new: &Content) -> Outcome {
         Question::Write { upload: 1, content: new.clone() },
         Question::Commit { upload: 1, key: "a".into(), size: new.bytes().len() as u64 },
     ];
-    fails(it, "upload", &Scene { before: &[], asked: &asked }, old, new).await
+    fails(it, "upload", &Scene { before: &[], asked: &asked, ..Scene::default() }, old, new).await
 }
 
 /// Lets each system call that changes the store fail, one a time.

@@ -6,21 +6,19 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use longshore_loader::api::{Condition, Driver, DriverError, ErrorClass, Key, Prefix, Upload, UploadToken, convenience};
-use rustix::net::{RecvFlags, SendFlags};
-use tokio::sync::{Mutex, mpsc};
 use longshore_loader::api::{
     Condition, Driver, DriverError, Entry, ErrorClass, Key, ListRequest, Prefix, Upload, UploadToken, convenience,
 };
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
-use tokio::net::unix::OwnedWriteHalf;
-use tokio::sync::Mutex;
+use rustix::net::{RecvFlags, SendFlags};
+use tokio::sync::{Mutex, mpsc};
 
 use super::question::sha256;
 use super::{Answer, Failure, Question, Task};
 use crate::trial::{CALL, Instance, InstanceUpload, Trial};
 use crate::verdict::Stop;
+
+/// How many questions wait to be begun; the asker waits for more.
+const QUESTIONS_MAX: usize = 64;
 
 /// How much of a text is answered, in bytes.
 const TEXT_MAX_BYTES: usize = 256;
@@ -68,13 +66,13 @@ async fn attend(task: Task) -> std::io::Result<()> {
 }
 
 /// What the asker sends, until it is gone or sends what is no question.
-fn questions(socket: Arc<OwnedFd>) -> mpsc::UnboundedReceiver<(u64, Question)> {
-    let (sender, receiver) = mpsc::unbounded_channel();
+fn questions(socket: Arc<OwnedFd>) -> mpsc::Receiver<(u64, Question)> {
+    let (sender, receiver) = mpsc::channel(QUESTIONS_MAX);
     std::thread::spawn(move || {
         let mut lines = BufReader::new(Receiving(socket)).lines();
         while let Some(Ok(line)) = lines.next() {
             let Ok(question) = serde_json::from_str(&line) else { return };
-            if sender.send(question).is_err() {
+            if sender.blocking_send(question).is_err() {
                 return;
             }
         }
