@@ -40,7 +40,7 @@ impl Host {
             cached_manifest_max_bytes: 1 << 20,
             facts_keep: keep,
         };
-        let storage = Arc::new(Storage::new(driver, options, None).await.expect("the store has a key"));
+        let storage = Arc::new(Storage::new(driver, options, None));
         let store = Store::new(vec![storage.clone()], |_| Routed::To(0));
         Self { storage, store }
     }
@@ -172,6 +172,20 @@ fn calls_of_a_small_push_are_two_puts() {
         let (pushed, calls) = host.calls(repository.finish(state, body(b"layer"), None, digest)).await;
         pushed.expect("it is pushed");
         assert_eq!(calls, [("put", 2), ("read", 1)], "and a look for what a broken body left");
+    });
+}
+
+#[test]
+fn calls_of_the_key_that_seals_uploads_come_with_the_first_one() {
+    run(async {
+        let host = Host::open(REMEMBER).await;
+        assert!(host.counts().values().all(|count| *count == 0), "a start asks no driver: {:?}", host.counts());
+        let repository = host.repository("a");
+        let (keys, calls) = host.calls(repository.keys()).await;
+        keys.expect("the store has a key");
+        assert_eq!(calls, [("put", 1), ("read", 2)], "no key yet: one is written if there is still none, and read back");
+        let (_, calls) = host.calls(repository.keys()).await;
+        assert_eq!(calls, [], "after that it is known");
     });
 }
 
