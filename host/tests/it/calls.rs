@@ -232,6 +232,25 @@ fn calls_of_a_page_do_not_grow_with_the_list() {
 }
 
 #[test]
+fn calls_of_a_catalog_page_are_one_for_each_folder_on_it() {
+    run(async {
+        let host = Host::open(REMEMBER).await;
+        let mut counted = Vec::new();
+        for upto in [10, 200] {
+            for number in 0..upto {
+                host.push_image(&format!("r{number:04}")).await;
+            }
+            let page = Page { limit: 3, after: Some("r0004".parse().expect("a name")) };
+            let (listed, calls) = host.calls(host.store.catalog(&page, 0)).await;
+            assert_eq!(listed.expect("they are listed"), (vec!["r0005".into(), "r0006".into(), "r0007".into()], true), "the page");
+            counted.push(calls);
+        }
+        // The folder that holds them, the one that the page follows, the three, and one that tells that more follow.
+        assert_eq!(counted, [vec![("list", 6)], vec![("list", 6)]], "however many repositories there are");
+    });
+}
+
+#[test]
 fn upload_with_two_writers_at_once_refuses_the_second() {
     run(async {
         let host = Host::open(REMEMBER).await;
