@@ -13,6 +13,7 @@ use crate::errno::failed;
 use crate::held::Held;
 use crate::private::{self, Private};
 use crate::root::Root;
+use crate::seen::Seen;
 use crate::settings::{Durability, FilesystemSettings};
 use crate::work::{self, Stop};
 
@@ -32,6 +33,8 @@ pub(crate) struct Store {
     closed: Arc<AtomicBool>,
     /// Uploads that somebody holds: closing lets go of their files.
     uploads: Mutex<Vec<Weak<Held>>>,
+    /// What was seen of its folders lately.
+    pub(crate) seen: Seen,
     /// Large uploads are written past the page cache.
     pub(crate) direct: AtomicBool,
 }
@@ -65,6 +68,7 @@ impl Store {
             ordered,
             closed: Arc::default(),
             uploads: Mutex::default(),
+            seen: Seen::default(),
             direct: AtomicBool::new(settings.direct_io),
         });
         match &store.private {
