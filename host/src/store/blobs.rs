@@ -78,12 +78,15 @@ impl Repository {
         let failed = StoreError::driver("delete a blob's link");
         let stored = self.link(&layout::layer_link(&self.name, digest)).await.map_err(&failed)?;
         let stored = stored.ok_or_else(|| self.blob_unknown(digest))?;
-        self.remove(&layout::layer_link(&self.name, digest)).await.map_err(&failed)?;
-        self.facts().forget_layer(&self.name, digest);
-        if stored != *digest {
-            // Pushed by sha512: distribution's layout has a second link under the digest of the bytes.
-            self.remove(&layout::layer_link(&self.name, &stored)).await.map_err(&failed)?;
-            self.facts().forget_layer(&self.name, &stored);
+        // Pushed by sha512 it has two links, and neither may be left: distribution's layout, which does the same.
+        let mut names = match stored == *digest {
+            true => self.blob_other_names(&stored).await.map_err(&failed)?,
+            false => vec![*digest],
+        };
+        names.push(stored);
+        for name in &names {
+            self.remove(&layout::layer_link(&self.name, name)).await.map_err(&failed)?;
+            self.facts().forget_layer(&self.name, name);
         }
         Ok(())
     }
