@@ -22,6 +22,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
+use super::answering::{Answering, HALF_CLOSED_MAX};
+
 /// How much of a file goes to the kernel at a time, in bytes. After each step other threads get their turn, see `poll_send_file`.
 const STEP_BYTES: usize = 512 * 1024;
 
@@ -67,6 +69,9 @@ impl Regions {
 pub(super) struct Wire {
     stream: TcpStream,
     regions: Arc<Regions>,
+    answering: Answering,
+    /// Once the client sends nothing more: until when hyper is not told if an answer is under way.
+    ended: Option<Pin<Box<Sleep>>>,
     idle: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     armed: bool,
@@ -76,7 +81,13 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(stream: TcpStream, idle: Duration) -> Self {
-        Self { stream, regions: Arc::default(), idle, timer: None, armed: false, warming: None }
+        let (regions, answering) = (Arc::default(), Answering::default());
+        Self { stream, regions, answering, ended: None, idle, timer: None, armed: false, warming: None }
+    }
+
+    /// Where requests say that they are being answered.
+    pub(super) fn answering(&self) -> Answering {
+        self.answering.clone()
     }
 
     /// Where bodies put their places in files.
@@ -193,7 +204,16 @@ fn warm(file: &OwnedFd, offset: u64, count: usize) {
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let this = &mut *self;
+        if this.ended.is_none() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+            if buffer.filled().len() > before || buffer.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let ended = this.ended.get_or_insert_with(|| Box::pin(tokio::time::sleep(HALF_CLOSED_MAX)));
+        if this.answering.any() { ended.as_mut().poll(context).map(Ok) } else { Poll::Ready(Ok(())) }
     }
 }
 
@@ -218,7 +238,11 @@ impl AsyncWrite for Wire {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.answering.sent() && self.ended.is_some() {
+            // Now hyper may be told that the client sends nothing more.
+            context.waker().wake_by_ref();
+        }
         Poll::Ready(Ok(()))
     }
 
