@@ -6,7 +6,7 @@ use http::{HeaderValue, Response, StatusCode};
 use super::{Answer, Api, ApiError, Body, Request, empty};
 use crate::oci::headers::{DOCKER_CONTENT_DIGEST, DOCKER_UPLOAD_UUID, digest_value};
 use crate::oci::range::{ChunkRange, received};
-use crate::oci::{Digest, ErrorCode, ProtocolError, RepositoryName, Route, UploadId, UploadState, media_type};
+use crate::oci::{Digest, ErrorCode, ProtocolError, RepositoryName, Route, SigningKeys, UploadId, UploadState, media_type};
 use crate::store::{Repository, StoreError};
 
 impl Api {
@@ -28,18 +28,18 @@ impl Api {
             return Ok(created(name, &finished.digest));
         }
         let state = repository.begin_upload(announced)?;
-        Ok(accepted(StatusCode::ACCEPTED, &repository, &state))
+        Ok(accepted(StatusCode::ACCEPTED, repository.keys().await?, &state))
     }
 
     /// PATCH: a chunk, or a stream.
     pub(super) async fn append(&self, request: Request<'_>, name: &RepositoryName, id: &UploadId) -> Answer {
         check_octets(&request)?;
         let repository = self.repository(&request, name)?;
-        let state = session(&request, &repository, name, id)?;
+        let (state, keys) = session(&request, &repository, name, id).await?;
         let range = ChunkRange::requested(&request.parts.headers)?;
         let appended = repository.append(state.clone(), request.body, range).await;
-        let state = appended.map_err(|error| still_there(error, &repository, &state))?;
-        Ok(accepted(StatusCode::ACCEPTED, &repository, &state))
+        let state = appended.map_err(|error| still_there(error, keys, &state))?;
+        Ok(accepted(StatusCode::ACCEPTED, keys, &state))
     }
 
     /// PUT: the last chunk, if any, and the digest of everything.
@@ -50,47 +50,53 @@ impl Api {
         };
         check_octets(&request)?;
         let repository = self.repository(&request, name)?;
-        let state = session(&request, &repository, name, id)?;
+        let (state, keys) = session(&request, &repository, name, id).await?;
         let range = ChunkRange::requested(&request.parts.headers)?;
         let finished = repository.finish(state.clone(), request.body, range, digest).await;
-        let finished = finished.map_err(|error| still_there(error, &repository, &state))?;
+        let finished = finished.map_err(|error| still_there(error, keys, &state))?;
         Ok(created(name, &finished.digest))
     }
 
     /// GET: where the session stands.
     pub(super) async fn upload_status(&self, request: &Request<'_>, name: &RepositoryName, id: &UploadId) -> Answer {
         let repository = self.repository(request, name)?;
-        let state = session(request, &repository, name, id)?;
+        let (state, keys) = session(request, &repository, name, id).await?;
         let state = repository.upload_status(state).await?;
-        Ok(accepted(StatusCode::NO_CONTENT, &repository, &state))
+        Ok(accepted(StatusCode::NO_CONTENT, keys, &state))
     }
 
     /// DELETE: ends the session.
     pub(super) async fn cancel_upload(&self, request: &Request<'_>, name: &RepositoryName, id: &UploadId) -> Answer {
         let repository = self.repository(request, name)?;
-        let state = session(request, &repository, name, id)?;
+        let (state, _) = session(request, &repository, name, id).await?;
         repository.cancel(state).await?;
         Ok(empty(StatusCode::NO_CONTENT))
     }
 }
 
-/// The session that the URL's state names.
-fn session(request: &Request<'_>, repository: &Repository, name: &RepositoryName, id: &UploadId) -> Result<UploadState, ApiError> {
+/// The session that the URL's state names, and the keys that seal what follows.
+async fn session<'r>(
+    request: &Request<'_>,
+    repository: &'r Repository,
+    name: &RepositoryName,
+    id: &UploadId,
+) -> Result<(UploadState, &'r SigningKeys), ApiError> {
     let Some(sealed) = request.query.state.as_deref() else {
         let message = "the URL has no parameter _state; use the last Location header exactly as it was given";
         return Err(ProtocolError::new(ErrorCode::BlobUploadUnknown, message).into());
     };
-    Ok(UploadState::open(sealed, repository.keys(), name, id)?)
+    let keys = repository.keys().await?;
+    Ok((UploadState::open(sealed, keys, name, id)?, keys))
 }
 
 /// A chunk in the wrong place does not end the session: the answer says where it stands.
-fn still_there(error: StoreError, repository: &Repository, state: &UploadState) -> ApiError {
+fn still_there(error: StoreError, keys: &SigningKeys, state: &UploadState) -> ApiError {
     let out_of_order = matches!(error, StoreError::Chunk(_));
     let error = ApiError::from(error);
     if !out_of_order {
         return error;
     }
-    error.with_header(LOCATION, state.location(repository.keys())).with_header(RANGE, received(state.offset))
+    error.with_header(LOCATION, state.location(keys)).with_header(RANGE, received(state.offset))
 }
 
 fn check_octets(request: &Request<'_>) -> Result<(), ApiError> {
@@ -103,10 +109,10 @@ fn check_octets(request: &Request<'_>) -> Result<(), ApiError> {
 }
 
 /// Where the session goes on.
-fn accepted(status: StatusCode, repository: &Repository, state: &UploadState) -> Response<Body> {
+fn accepted(status: StatusCode, keys: &SigningKeys, state: &UploadState) -> Response<Body> {
     let mut answer = empty(status);
     let headers = answer.headers_mut();
-    headers.insert(LOCATION, state.location(repository.keys()));
+    headers.insert(LOCATION, state.location(keys));
     headers.insert(RANGE, received(state.offset));
     if let Ok(id) = HeaderValue::from_str(state.id.as_str()) {
         headers.insert(DOCKER_UPLOAD_UUID, id);

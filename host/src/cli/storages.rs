@@ -1,7 +1,6 @@
 //! From `[storage.*]` to open storages: everything that can be checked is checked for all of them before any driver runs.
 
 use std::collections::BTreeMap;
-use std::error::Error as _;
 use std::sync::Arc;
 
 use longshore_loader::api::metadata::Consistency;
@@ -93,8 +92,6 @@ pub(super) enum OpenError {
     Refused(#[from] Refusal),
     #[error("cannot open storage {name:?}: {source}")]
     Driver { name: String, source: DriverError },
-    #[error("cannot use storage {name:?}: {source}: {}", .source.source().map(ToString::to_string).unwrap_or_default())]
-    Store { name: String, source: store::StoreError },
 }
 
 /// Loads a storage's driver and opens it.
@@ -107,9 +104,7 @@ pub(super) async fn open(config: &Config, ready: &Ready) -> Result<Arc<Storage>,
         return Err(driver(DriverError::new(ErrorClass::Internal, message)));
     }
     let handle: DriverHandle = loaded.open(&ready.name, &ready.settings, &options).await.map_err(driver)?;
-    let keys = signing_keys(config);
-    let storage = Storage::new(handle, storage_options(config), keys).await;
-    storage.map(Arc::new).map_err(|source| OpenError::Store { name: ready.name.clone(), source })
+    Ok(Arc::new(Storage::new(handle, storage_options(config), signing_keys(config))))
 }
 
 /// The configured keys; the configuration has checked that each is long enough.

@@ -1,9 +1,6 @@
-//! The media types of manifests, and what `Content-Type` and `Accept` say about them.
+//! The media types of manifests, and what `Content-Type` says about them.
 
 use std::fmt;
-
-use http::HeaderMap;
-use http::header::ACCEPT;
 
 /// An OCI image manifest.
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -105,60 +102,9 @@ pub fn is_octets(content_type: Option<&str>) -> bool {
     content_type.is_none_or(|content_type| essence(content_type).eq_ignore_ascii_case(OCTET_STREAM))
 }
 
-/// Whether a client accepts an answer of this type, over all its `Accept` headers, honouring wildcards and `q=0`.
-///
-/// A client that says nothing accepts everything, and so does one whose header cannot be read: serving what is stored helps it more than a
-/// refusal.
-///
-/// Source: RFC 9110, section 12.5.1: the most specific range that matches decides.
-#[must_use]
-pub fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
-    let mut said_anything = false;
-    let mut decision = None;
-    for range in headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
-        if range.trim().is_empty() {
-            continue;
-        }
-        said_anything = true;
-        let Some(specificity) = specificity(essence(range), media_type) else {
-            continue;
-        };
-        // Of two ranges alike, the one that accepts wins.
-        decision = decision.max(Some((specificity, !is_refused(range))));
-    }
-    decision.map_or(!said_anything, |(_, accepted)| accepted)
-}
-
-/// How exactly a media range names `media_type`, or `None` if it does not.
-fn specificity(range: &str, media_type: &str) -> Option<u8> {
-    if range.eq_ignore_ascii_case(media_type) {
-        return Some(2);
-    }
-    if range == "*/*" || range == "*" {
-        return Some(0);
-    }
-    let group = range.strip_suffix("/*")?;
-    let (of_type, _) = media_type.split_once('/')?;
-    group.eq_ignore_ascii_case(of_type).then_some(1)
-}
-
-/// Whether the range carries a weight of nothing: `q=0`, `q=0.0` and so on.
-fn is_refused(range: &str) -> bool {
-    range.split(';').skip(1).filter_map(|parameter| parameter.split_once('=')).any(|(name, weight)| {
-        let weight = weight.trim();
-        name.trim().eq_ignore_ascii_case("q") && weight.starts_with('0') && weight.bytes().all(|byte| matches!(byte, b'0' | b'.'))
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
-
-    fn accept(values: &[&'static str]) -> HeaderMap {
-        values.iter().map(|value| (ACCEPT, HeaderValue::from_static(value))).collect()
-    }
 
     #[test]
     fn content_type_is_read_without_case_and_parameters() {
@@ -171,29 +117,5 @@ mod tests {
         }
         assert!(is_schema1("application/vnd.docker.distribution.manifest.v1+prettyjws; a=b"));
         assert!(is_octets(None) && is_octets(Some("application/octet-stream;x=y")) && !is_octets(Some("multipart/form-data")));
-    }
-
-    #[test]
-    fn accept_without_a_word_takes_everything() {
-        assert!(accepts(&accept(&[]), OCI_MANIFEST));
-        assert!(accepts(&accept(&["", " , "]), OCI_MANIFEST));
-    }
-
-    #[test]
-    fn accept_over_several_headers_and_lists_is_one() {
-        let headers = accept(&[OCI_INDEX, "text/html, application/vnd.oci.image.manifest.v1+json;q=0.5"]);
-        assert!(accepts(&headers, OCI_MANIFEST));
-        assert!(accepts(&headers, OCI_INDEX));
-        assert!(!accepts(&headers, DOCKER_LIST));
-    }
-
-    #[test]
-    fn accept_follows_the_most_specific_range() {
-        assert!(accepts(&accept(&["*/*"]), OCI_MANIFEST));
-        assert!(accepts(&accept(&["application/*"]), OCI_MANIFEST));
-        assert!(!accepts(&accept(&["text/*"]), OCI_MANIFEST));
-        let all_but_one = accept(&["application/vnd.oci.image.manifest.v1+json; q=0.000, */*; q=0.1"]);
-        assert!(!accepts(&all_but_one, OCI_MANIFEST), "q=0 for the exact type outweighs a wildcard");
-        assert!(accepts(&all_but_one, OCI_INDEX));
     }
 }

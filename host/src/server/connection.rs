@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, Request, Response};
+use http_body::Body as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::answering::Answer;
 use super::incoming::IdleLimited;
 use super::outgoing::Outgoing;
 use super::wire::{Regions, Wire};
@@ -40,8 +42,12 @@ impl Connection {
         // Answers are whole when they are written: waiting for more to send with them only delays them.
         let _ = stream.set_nodelay(true);
         let wire = Wire::new(stream, self.body_idle);
-        let regions = wire.regions();
-        let service = service_fn(|request| self.answer(request, regions.clone()));
+        let (regions, answering) = (wire.regions(), wire.answering());
+        let service = service_fn(|request: Request<hyper::body::Incoming>| {
+            // Here and not in the future: hyper looks whether the client is there before it polls that. A body that ends early is broken.
+            let answer = request.body().is_end_stream().then(|| answering.begin());
+            self.answer(request, regions.clone(), answer)
+        });
         let connection = self.http.serve_connection(TokioIo::new(wire), service);
         tokio::pin!(connection);
         let stopping = async { drop(stopped.wait_for(|stopped| *stopped).await) };
@@ -59,14 +65,19 @@ impl Connection {
         }
     }
 
-    async fn answer(&self, request: Request<hyper::body::Incoming>, regions: Arc<Regions>) -> Result<Response<Outgoing>, Infallible> {
+    async fn answer(
+        &self,
+        request: Request<hyper::body::Incoming>,
+        regions: Arc<Regions>,
+        answering: Option<Answer>,
+    ) -> Result<Response<Outgoing>, Infallible> {
         let id = RequestId::next();
         let (parts, body) = request.into_parts();
         let incoming = Incoming::new(IdleLimited::new(body, self.body_idle));
         let answer = self.api.answer(&parts, incoming, id.as_trace_id()).await;
         let status = answer.status().as_u16();
         tracing::debug!(request = %id, method = %parts.method, path = parts.uri.path(), status, "answered");
-        let mut answer = answer.map(|body| Outgoing::new(body, regions));
+        let mut answer = answer.map(|body| Outgoing::new(body, regions, answering));
         answer.headers_mut().insert(REQUEST_ID, id.header());
         Ok(answer)
     }

@@ -5,8 +5,10 @@
 //! | `connection` | one client's connection |
 //! | `wire` | its socket: idle limits, and files that are sent without being read |
 //! | `outgoing`, `incoming` | bodies in both directions |
+//! | `answering` | clients that have stopped to send and wait for their answer |
 //! | `request_id` | what joins an answer and its log lines |
 
+mod answering;
 mod connection;
 mod incoming;
 mod outgoing;

@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use longshore_loader::api::{ByteStream, FileRegion, ReadBody};
 
+use super::answering::Answer;
 use super::wire::{Regions, placeholder};
 use crate::api::Body;
 
@@ -18,6 +19,8 @@ pub(super) struct Outgoing {
     /// How many bytes are still to come.
     left: u64,
     regions: Arc<Regions>,
+    /// Ends with the body.
+    _answer: Option<Answer>,
 }
 
 enum Part {
@@ -28,8 +31,8 @@ enum Part {
 }
 
 impl Outgoing {
-    /// `body`, over the connection whose socket sends `regions`.
-    pub(super) fn new(body: Body, regions: Arc<Regions>) -> Self {
+    /// `body`, over the connection whose socket sends `regions`. `answer` is kept until it has been sent.
+    pub(super) fn new(body: Body, regions: Arc<Regions>, answer: Option<Answer>) -> Self {
         let (part, left) = match body {
             Body::Empty => (Part::Done, 0),
             Body::Bytes(bytes) => {
@@ -40,7 +43,7 @@ impl Outgoing {
             Body::Blob(ReadBody::Stream(stream), length) => (Part::Stream(stream), length),
             Body::Blob(ReadBody::File(region), length) => (Part::File(region), length),
         };
-        Self { part: if left == 0 { Part::Done } else { part }, left, regions }
+        Self { part: if left == 0 { Part::Done } else { part }, left, regions, _answer: answer }
     }
 
     /// Takes `length` off what is to come. A driver that delivers another number of bytes than was announced must not get its body out as if

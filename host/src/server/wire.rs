@@ -22,8 +22,14 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
+use super::answering::{Answering, HALF_CLOSED_MAX};
+
 /// How much of a file goes to the kernel at a time, in bytes. After each step other threads get their turn, see `poll_send_file`.
 const STEP_BYTES: usize = 512 * 1024;
+
+/// How far ahead of the client a file is read that is not in memory, in bytes; up to twice as much at a time. The disk is kept busy while the
+/// client takes what was read, and a client that goes away has cost no more than this.
+const AHEAD_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Stands for bytes of files. It takes no memory: the pages of a static of zeros exist only once they are touched.
 static PLACEHOLDER: [u8; STEP_BYTES] = [0; STEP_BYTES];
@@ -48,13 +54,27 @@ struct Region {
     left: u64,
     /// Up to where the file is known to be in memory.
     warm: u64,
+    /// Up to where it is, or was asked to be read.
+    asked: u64,
+}
+
+impl Region {
+    /// What to read ahead now, if the client has come near to what was asked for and the rest is not in memory anyway.
+    fn ahead(&mut self) -> Option<(u64, u64)> {
+        let (from, end) = (self.asked.max(self.offset), self.offset + self.left);
+        if from + STEP_BYTES as u64 >= end || self.offset + AHEAD_BYTES < from {
+            return None;
+        }
+        self.asked = end.min(from + 2 * AHEAD_BYTES);
+        (!in_memory(&self.file, self.asked - 1)).then_some((from, self.asked - from))
+    }
 }
 
 impl Regions {
     /// Adds a place, for the placeholder that is given to hyper next.
     pub(super) fn push(&self, region: FileRegion) {
         let (file, offset) = (Arc::new(region.file), region.offset);
-        self.lock().push_back(Region { file, offset, left: region.length, warm: offset });
+        self.lock().push_back(Region { file, offset, left: region.length, warm: offset, asked: offset });
     }
 
     /// A push or a pop is whole even if its thread panics.
@@ -67,6 +87,9 @@ impl Regions {
 pub(super) struct Wire {
     stream: TcpStream,
     regions: Arc<Regions>,
+    answering: Answering,
+    /// Once the client sends nothing more: until when hyper is not told if an answer is under way.
+    ended: Option<Pin<Box<Sleep>>>,
     idle: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     armed: bool,
@@ -76,7 +99,13 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(stream: TcpStream, idle: Duration) -> Self {
-        Self { stream, regions: Arc::default(), idle, timer: None, armed: false, warming: None }
+        let (regions, answering) = (Arc::default(), Answering::default());
+        Self { stream, regions, answering, ended: None, idle, timer: None, armed: false, warming: None }
+    }
+
+    /// Where requests say that they are being answered.
+    pub(super) fn answering(&self) -> Answering {
+        self.answering.clone()
     }
 
     /// Where bodies put their places in files.
@@ -111,6 +140,11 @@ impl Wire {
             return Poll::Ready(Err(io::Error::other("a placeholder has no file")));
         };
         let count = count.min(usize::try_from(region.left).unwrap_or(usize::MAX));
+        if let Some((from, length)) = region.ahead() {
+            let file = region.file.clone();
+            // Nobody waits for it: a page that is not there in time is waited for below.
+            drop(tokio::task::spawn_blocking(move || will_need(&file, from, length)));
+        }
         if region.offset >= region.warm {
             region.warm = region.offset + count as u64;
             if !in_memory(&region.file, region.warm - 1) {
@@ -177,9 +211,14 @@ fn in_memory(file: &OwnedFd, offset: u64) -> bool {
     )
 }
 
+/// Asks the system to read a part of a file into memory. A file that knows no such advice is read when it is sent.
+fn will_need(file: &OwnedFd, offset: u64, length: u64) {
+    let _ = rustix::fs::fadvise(file, offset, std::num::NonZeroU64::new(length), Advice::WillNeed);
+}
+
 /// Reads a part of a file into the system's memory; the bytes themselves are thrown away.
 fn warm(file: &OwnedFd, offset: u64, count: usize) {
-    let _ = rustix::fs::fadvise(file, offset, std::num::NonZeroU64::new(count as u64), Advice::WillNeed);
+    will_need(file, offset, count as u64);
     let mut buffer = vec![0; 64 * 1024];
     let mut at = offset;
     while at < offset + count as u64 {
@@ -193,7 +232,16 @@ fn warm(file: &OwnedFd, offset: u64, count: usize) {
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let this = &mut *self;
+        if this.ended.is_none() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+            if buffer.filled().len() > before || buffer.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let ended = this.ended.get_or_insert_with(|| Box::pin(tokio::time::sleep(HALF_CLOSED_MAX)));
+        if this.answering.any() { ended.as_mut().poll(context).map(Ok) } else { Poll::Ready(Ok(())) }
     }
 }
 
@@ -218,11 +266,40 @@ impl AsyncWrite for Wire {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.answering.sent() && self.ended.is_some() {
+            // Now hyper may be told that the client sends nothing more.
+            context.waker().wake_by_ref();
+        }
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_ahead_keeps_its_distance_and_ends_with_what_is_sent() {
+        const MIB: u64 = 1 << 20;
+        let file = tempfile::tempfile().expect("a file");
+        file.set_len(40 * MIB).expect("it can be long");
+        let (offset, end) = (MIB, 31 * MIB);
+        let mut region = Region { file: Arc::new(file.into()), offset, left: end - offset, warm: offset, asked: offset };
+        while region.left > 0 {
+            let before = region.asked.max(region.offset);
+            if let Some((from, length)) = region.ahead() {
+                assert_eq!((from, from + length), (before, region.asked), "nothing is asked for twice, and nothing is left out");
+            }
+            assert!(region.asked <= end, "nobody wants what lies behind");
+            assert!(region.asked <= region.offset + 3 * AHEAD_BYTES, "a client that goes away has cost little");
+            assert!(region.asked + STEP_BYTES as u64 >= end.min(region.offset + AHEAD_BYTES), "the disk is ahead of the client");
+            region.offset += STEP_BYTES as u64;
+            region.left -= STEP_BYTES as u64;
+        }
     }
 }

@@ -1,9 +1,14 @@
 //! Content that is named by sha512: the bytes lie under their sha256 digest, where distribution finds them, and an alias leads there.
 
-use longshore_loader::api::DriverError;
+use futures_util::future::try_join_all;
+use longshore_loader::api::{Driver, DriverError, KeyBuf, ListRequest};
 
+use super::error::found;
 use super::{Repository, layout};
 use crate::oci::{Algorithm, Digest};
+
+/// How many links are read at once.
+const AT_ONCE: usize = 16;
 
 impl Repository {
     /// The digest under which the blob's bytes lie, if any repository has pushed it by this digest.
@@ -30,22 +35,49 @@ impl Repository {
         }
     }
 
-    /// Keeps both directions: by the name that the client gave to the bytes, and from the bytes to the name to announce.
-    pub(super) async fn put_manifest_alias(&self, digest: &Digest, sha256: &Digest) -> Result<(), DriverError> {
-        if digest == sha256 {
-            return Ok(());
-        }
-        self.put_link(&layout::manifest_alias(&self.name, digest), sha256).await?;
-        self.put_link(&layout::manifest_name(&self.name, sha256), digest).await
+    /// The sha512 digest by which the manifest was pushed last, if it was.
+    pub(super) async fn manifest_other_name(&self, sha256: &Digest) -> Result<Option<Digest>, DriverError> {
+        self.link(&layout::manifest_name(&self.name, sha256)).await
     }
 
-    /// Forgets them.
-    pub(super) async fn remove_manifest_alias(&self, sha256: &Digest) -> Result<(), DriverError> {
-        let name = layout::manifest_name(&self.name, sha256);
-        if let Some(digest) = self.link(&name).await? {
-            self.remove(&layout::manifest_alias(&self.name, &digest)).await?;
-            self.remove(&name).await?;
+    /// Keeps both directions: by the name that the client gave to the bytes, and from the bytes to the name to announce, which is the one
+    /// that was used last. `before` is the name to announce until now, if it is not sha256.
+    pub(super) async fn put_manifest_alias(&self, digest: &Digest, sha256: &Digest, before: Option<Digest>) -> Result<(), DriverError> {
+        if digest != sha256 {
+            self.put_link(&layout::manifest_alias(&self.name, digest), sha256).await?;
+            return self.put_link(&layout::manifest_name(&self.name, sha256), digest).await;
+        }
+        if before.is_some() {
+            self.remove(&layout::manifest_name(&self.name, sha256)).await?;
         }
         Ok(())
+    }
+
+    /// Forgets them. `other` is the digest of the bytes by sha512.
+    pub(super) async fn remove_manifest_alias(&self, sha256: &Digest, other: &Digest) -> Result<(), DriverError> {
+        self.remove(&layout::manifest_alias(&self.name, other)).await?;
+        self.remove(&layout::manifest_name(&self.name, sha256)).await.map(drop)
+    }
+
+    /// The sha512 digests by which the repository links a blob. Links lead to the bytes and not back, so all that it has are read: hardly
+    /// any repository has one.
+    pub(super) async fn blob_other_names(&self, stored: &Digest) -> Result<Vec<Digest>, DriverError> {
+        let folder = layout::layers_by(&self.name, Algorithm::Sha512);
+        let (mut names, mut after) = (Vec::new(), None);
+        loop {
+            let request = ListRequest::children(&folder, 1000).after(after.as_deref());
+            let Some(listed) = found(self.driver().list(&self.call(), &request).await)? else { return Ok(names) };
+            let digests: Vec<Digest> =
+                listed.entries.iter().filter_map(|entry| format!("{}:{}", Algorithm::Sha512, entry.name()).parse().ok()).collect();
+            for some in digests.chunks(AT_ONCE) {
+                let keys: Vec<KeyBuf> = some.iter().map(|digest| layout::layer_link(&self.name, digest)).collect();
+                let links = try_join_all(keys.iter().map(|key| self.link(key))).await?;
+                names.extend(some.iter().zip(links).filter(|(_, link)| *link == Some(*stored)).map(|(digest, _)| *digest));
+            }
+            match listed.entries.last() {
+                Some(last) if listed.more => after = Some(last.text()),
+                _ => return Ok(names),
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Blobs: readable only through a repository that links them.
 
-use longshore_loader::api::{ByteRange, Driver, ErrorClass, ReadBody};
+use longshore_loader::api::{ByteRange, Driver, DriverError, ErrorClass, ReadBody};
 
 use super::error::found;
 use super::{Repository, StoreError, layout};
@@ -45,8 +45,18 @@ impl Repository {
             self.forget_blob(&blob);
             return Err(self.blob_unknown(digest));
         };
+        self.check_whole(&stored, size)?;
         self.facts().learn_size(&stored, size);
         Ok((blob, read.body))
+    }
+
+    /// Fails if the stored copy has fewer bytes than are remembered: it was cut short, and would be served as if that were all. More bytes
+    /// than are remembered are another host's repair of such a copy.
+    fn check_whole(&self, stored: &Digest, size: u64) -> Result<(), StoreError> {
+        match self.facts().size(stored) {
+            Some(remembered) if size < remembered => Err(broken(stored, size, remembered)),
+            _ => Ok(()),
+        }
     }
 
     /// The bytes of a blob, or `length` of them from `offset` on. One driver call.
@@ -61,11 +71,10 @@ impl Repository {
             return Err(self.blob_unknown(&blob.digest));
         };
         if read.info.size != blob.size {
-            // Somebody replaced a damaged copy, or damaged a good one: what was announced from memory is not what would be sent.
+            // What was announced from memory is not what would be sent.
+            self.check_whole(&blob.stored, read.info.size)?;
             self.facts().learn_size(&blob.stored, read.info.size);
-            let message = format!("blob {} has {} bytes, not {}", blob.stored, read.info.size, blob.size);
-            let source = longshore_loader::api::DriverError::new(ErrorClass::Broken, message);
-            return Err(StoreError::Driver { action: "read a blob", source });
+            return Err(broken(&blob.stored, read.info.size, blob.size));
         }
         Ok(read.body)
     }
@@ -78,12 +87,15 @@ impl Repository {
         let failed = StoreError::driver("delete a blob's link");
         let stored = self.link(&layout::layer_link(&self.name, digest)).await.map_err(&failed)?;
         let stored = stored.ok_or_else(|| self.blob_unknown(digest))?;
-        self.remove(&layout::layer_link(&self.name, digest)).await.map_err(&failed)?;
-        self.facts().forget_layer(&self.name, digest);
-        if stored != *digest {
-            // Pushed by sha512: distribution's layout has a second link under the digest of the bytes.
-            self.remove(&layout::layer_link(&self.name, &stored)).await.map_err(&failed)?;
-            self.facts().forget_layer(&self.name, &stored);
+        // Pushed by sha512 it has two links, and neither may be left: distribution's layout, which does the same.
+        let mut names = match stored == *digest {
+            true => self.blob_other_names(&stored).await.map_err(&failed)?,
+            false => vec![*digest],
+        };
+        names.push(stored);
+        for name in &names {
+            self.remove(&layout::layer_link(&self.name, name)).await.map_err(&failed)?;
+            self.facts().forget_layer(&self.name, name);
         }
         Ok(())
     }
@@ -153,4 +165,9 @@ impl Repository {
     fn blob_unknown(&self, digest: &Digest) -> StoreError {
         StoreError::BlobUnknown { name: self.name.clone(), digest: *digest }
     }
+}
+
+fn broken(stored: &Digest, size: u64, remembered: u64) -> StoreError {
+    let message = format!("blob {stored} has {size} bytes, not {remembered}; push it again to repair it");
+    StoreError::Driver { action: "read a blob", source: DriverError::new(ErrorClass::Broken, message) }
 }

@@ -7,7 +7,8 @@
 
 use std::collections::HashSet;
 
-use longshore_loader::api::{Driver, DriverError, Entry, ListRequest, Prefix, PrefixBuf};
+use futures_util::future::try_join_all;
+use longshore_loader::api::{Driver, DriverError, Entry, ListPage, ListRequest, Prefix, PrefixBuf};
 
 use super::error::found;
 use super::{Repository, Store, layout};
@@ -15,6 +16,10 @@ use crate::oci::{Page, RepositoryName, Tag};
 
 /// How many names are asked of the driver at a time, at the most.
 const BATCH_MAX: usize = 1000;
+/// How many folders are looked into at once. Never more than there are names missing, so that a page costs calls in proportion to it.
+const AT_ONCE: usize = 16;
+/// A folder with this one in it is a repository.
+const MANIFESTS: &str = "_manifests";
 
 /// The parts of `name` before each `-` or `.`, shortest first.
 fn stems(name: &str) -> impl Iterator<Item = &str> {
@@ -82,7 +87,10 @@ impl Store {
         let mut names = Vec::new();
         for index in 0..self.storages().len() {
             let mut walk = Walk::new(self, index, page, trace_id);
-            walk.folder(layout::repositories(), "").await?;
+            let top = layout::repositories();
+            if let Some(listed) = walk.list(top, walk.start(top, "").as_deref()).await? {
+                walk.folder(top, "", listed).await?;
+            }
             names.append(&mut walk.names);
         }
         // Each storage's names are in order; several storages are merged.
@@ -115,31 +123,41 @@ impl<'a> Walk<'a> {
         self.names.len() >= self.wanted
     }
 
-    async fn list(&self, folder: &Prefix, after: Option<&str>) -> Result<Option<longshore_loader::api::ListPage>, DriverError> {
+    async fn list(&self, folder: &Prefix, after: Option<&str>) -> Result<Option<ListPage>, DriverError> {
         let driver = self.store.storages()[self.index].driver();
         let limit = (self.wanted - self.names.len() + 4).min(BATCH_MAX);
         // The number is at most 1000.
         found(driver.list(&driver.call(self.trace_id), &ListRequest::children(folder, limit as u32).after(after)).await)
     }
 
-    /// Tells the repositories below `folder`, whose name so far is `above` (empty, or with a final `/`).
-    async fn folder(&mut self, folder: &Prefix, above: &str) -> Result<(), DriverError> {
-        let mut after = self.start(folder, above);
-        while let Some(listed) = self.list(folder, after.as_deref()).await? {
-            for entry in &listed.entries {
-                if let Entry::Prefix(child) = entry {
-                    self.child(folder, child, above, entry.name()).await?;
-                }
-                if self.full() {
-                    return Ok(());
+    /// Tells the repositories below `folder`, whose name so far is `above` (empty, or with a final `/`) and whose first page is `listed`.
+    async fn folder(&mut self, folder: &Prefix, above: &str, mut listed: ListPage) -> Result<(), DriverError> {
+        loop {
+            let after = listed.entries.last().filter(|_| listed.more).map(Entry::text);
+            // Reserved folders begin with an underscore; what cannot be part of a name is a stray.
+            let named = |entry: &Entry| entry.name().parse::<RepositoryName>().is_ok();
+            let children: Vec<PrefixBuf> = listed
+                .entries
+                .into_iter()
+                .filter(named)
+                .filter_map(|entry| if let Entry::Prefix(child) = entry { Some(child) } else { None })
+                .collect();
+            let mut left = children.as_slice();
+            while !left.is_empty() {
+                let some;
+                (some, left) = left.split_at(left.len().min(AT_ONCE).min(self.wanted - self.names.len()));
+                let opened = try_join_all(some.iter().map(|child| self.open(child, above))).await?;
+                for (child, opened) in some.iter().zip(opened) {
+                    self.child(folder, child, above, opened).await?;
+                    if self.full() {
+                        return Ok(());
+                    }
                 }
             }
-            match listed.entries.last() {
-                Some(entry) if listed.more => after = Some(entry.text()),
-                _ => return Ok(()),
-            }
+            let Some(after) = after else { return Ok(()) };
+            let Some(next) = self.list(folder, Some(&after)).await? else { return Ok(()) };
+            listed = next;
         }
-        Ok(())
     }
 
     /// Where a page that follows `last` begins in this folder.
@@ -152,39 +170,68 @@ impl<'a> Walk<'a> {
         })
     }
 
-    async fn child(&mut self, folder: &Prefix, child: &PrefixBuf, above: &str, name: &str) -> Result<(), DriverError> {
-        // Reserved folders begin with an underscore; what cannot be part of a name is a stray.
-        if name.parse::<RepositoryName>().is_err() {
-            return Ok(());
+    /// What lies in a folder, from where names after `last` can be: one listing tells whether it is a repository and what is below it.
+    async fn open(&self, child: &PrefixBuf, above: &str) -> Result<Option<ListPage>, DriverError> {
+        let below = format!("{above}{}/", name(child));
+        // All of it may sort before `last`.
+        if below.as_str() < self.last && !self.last.starts_with(&below) {
+            return Ok(None);
         }
-        for stem in stems(name) {
+        self.list(child, self.start(child, &below).as_deref()).await
+    }
+
+    /// Tells a folder and all that is below it, after those that it extends.
+    async fn child(&mut self, folder: &Prefix, child: &PrefixBuf, above: &str, opened: Option<ListPage>) -> Result<(), DriverError> {
+        for stem in stems(name(child)) {
             let full = format!("{above}{stem}");
             if full.as_str() > self.last && !self.told.contains(&full) {
                 let Ok(prefix) = PrefixBuf::new(format!("{folder}/{stem}")) else { continue };
-                self.tell(&prefix, full).await?;
+                let repository = self.holds_manifests(&prefix).await?;
+                self.tell(full, repository);
             }
         }
-        let full = format!("{above}{name}");
+        let Some(opened) = opened else { return Ok(()) };
+        let full = format!("{above}{}", name(child));
         if full.as_str() > self.last && !self.told.contains(&full) {
-            self.tell(child, full.clone()).await?;
+            let repository = match in_page(&opened, child) {
+                Some(repository) => repository,
+                None => self.holds_manifests(child).await?,
+            };
+            self.tell(full.clone(), repository);
         }
-        let below = format!("{full}/");
-        // Nothing below can follow `last` if all of it sorts before.
-        if !self.full() && (below.as_str() > self.last || self.last.starts_with(&below)) {
-            Box::pin(self.folder(child, &below)).await?;
+        if self.full() {
+            return Ok(());
         }
-        Ok(())
+        Box::pin(self.folder(child, &format!("{full}/"), opened)).await
+    }
+
+    async fn holds_manifests(&self, folder: &Prefix) -> Result<bool, DriverError> {
+        let Ok(manifests) = PrefixBuf::new(format!("{folder}/{MANIFESTS}")) else { return Ok(false) };
+        Ok(!self.full() && self.list(&manifests, None).await?.is_some())
     }
 
     /// Tells a folder if it is a repository, once.
-    async fn tell(&mut self, folder: &Prefix, name: String) -> Result<(), DriverError> {
-        let Ok(manifests) = PrefixBuf::new(format!("{folder}/_manifests")) else { return Ok(()) };
-        if !self.full() && self.list(&manifests, None).await?.is_some() {
+    fn tell(&mut self, name: String, repository: bool) {
+        if repository && !self.full() {
             self.names.push(name.clone());
         }
         self.told.insert(name);
-        Ok(())
     }
+}
+
+/// The last component.
+fn name(folder: &Prefix) -> &str {
+    let text = folder.as_str();
+    text.rsplit_once('/').map_or(text, |(_, name)| name)
+}
+
+/// Whether the folder holds manifests, if the first page of its listing tells: names that begin with a digit sort before.
+fn in_page(listed: &ListPage, folder: &Prefix) -> Option<bool> {
+    if listed.entries.iter().any(|entry| matches!(entry, Entry::Prefix(prefix) if name(prefix) == MANIFESTS)) {
+        return Some(true);
+    }
+    let beyond = listed.entries.last().is_some_and(|last| last.text() > format!("{folder}/{MANIFESTS}/"));
+    (beyond || !listed.more).then_some(false)
 }
 
 #[cfg(test)]

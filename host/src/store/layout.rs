@@ -4,7 +4,7 @@
 
 use longshore_loader::api::{Key, KeyBuf, Prefix, PrefixBuf};
 
-use crate::oci::{Digest, RepositoryName, Tag, UploadId};
+use crate::oci::{Algorithm, Digest, RepositoryName, Tag, UploadId};
 
 const REPOSITORIES: &str = "docker/registry/v2/repositories";
 const BLOBS: &str = "docker/registry/v2/blobs";
@@ -40,6 +40,11 @@ pub(super) fn layer_link(name: &RepositoryName, digest: &Digest) -> KeyBuf {
 /// All of them.
 pub(super) fn layers(name: &RepositoryName) -> PrefixBuf {
     prefix(format!("{REPOSITORIES}/{name}/_layers"))
+}
+
+/// All that are named by one algorithm.
+pub(super) fn layers_by(name: &RepositoryName, algorithm: Algorithm) -> PrefixBuf {
+    prefix(format!("{REPOSITORIES}/{name}/_layers/{algorithm}"))
 }
 
 /// The repository holds the manifest.
@@ -97,7 +102,7 @@ pub(super) fn manifest_alias(name: &RepositoryName, digest: &Digest) -> KeyBuf {
     key(format!("{REPOSITORIES}/{name}/_longshore/manifests/{}/link", path(digest)))
 }
 
-/// The other digest by which the manifest was pushed.
+/// The other digest by which the manifest is announced, if it was pushed by that one last.
 pub(super) fn manifest_name(name: &RepositoryName, sha256: &Digest) -> KeyBuf {
     key(format!("{REPOSITORIES}/{name}/_longshore/names/{}/link", path(sha256)))
 }

@@ -47,16 +47,20 @@ impl Repository {
             Algorithm::Sha256 => pushed.digest,
             Algorithm::Sha512 => Digest::of(Algorithm::Sha256, &pushed.bytes),
         };
-        let bytes = pushed.bytes.clone();
-        let put = self.driver().put(&self.call(), &layout::blob(&sha256), bytes, Condition::Always).await;
+        let (key, call) = (layout::blob(&sha256), self.call());
+        let put = self.driver().put(&call, &key, pushed.bytes.clone(), Condition::Always);
+        // Whether it was pushed by sha512 before costs a call, at the same time as one that takes longer.
+        let (put, before) = tokio::join!(put, self.manifest_other_name(&sha256));
         put.map_err(StoreError::driver("write a manifest"))?;
+        let before = before.map_err(StoreError::driver("read the alias of a manifest"))?;
         self.link_some_layer(&pushed.manifest, &sha256).await?;
         let failed = StoreError::driver("link a manifest");
         self.put_link(&layout::revision_link(&self.name, &sha256), &sha256).await.map_err(&failed)?;
-        self.put_manifest_alias(&pushed.digest, &sha256).await.map_err(&failed)?;
+        self.put_manifest_alias(&pushed.digest, &sha256, before).await.map_err(&failed)?;
         if let Some(subject) = &pushed.manifest.subject {
             let descriptor = pushed.manifest.describe(pushed.digest, pushed.bytes.len() as u64);
-            self.put_referrer(&subject.digest, &descriptor).await?;
+            let other = if pushed.digest == sha256 { before.as_ref() } else { Some(&sha256) };
+            self.put_referrer(&subject.digest, &descriptor, other).await?;
         }
         for tag in &pushed.tags {
             self.set_tag(tag, &sha256).await?;
@@ -103,11 +107,27 @@ impl Repository {
         if !removed {
             return Err(unknown());
         }
-        let subject = bytes.and_then(|cached| Manifest::parse(&cached.bytes, None).ok()).and_then(|manifest| manifest.subject);
+        self.remove_traces(&sha256, bytes.map(|cached| cached.bytes)).await
+    }
+
+    /// Removes what a deleted manifest leaves: its entries among the referrers and its other name.
+    async fn remove_traces(&self, sha256: &Digest, bytes: Option<Bytes>) -> Result<(), StoreError> {
+        let failed = StoreError::driver("remove the alias of a manifest");
+        let other = match &bytes {
+            Some(bytes) => Some(Digest::of(Algorithm::Sha512, bytes)),
+            // Damaged bytes do not tell.
+            None => self.manifest_other_name(sha256).await.map_err(&failed)?,
+        };
+        let subject = bytes.and_then(|bytes| Manifest::parse(&bytes, None).ok()).and_then(|manifest| manifest.subject);
         if let Some(subject) = subject {
-            self.remove_referrer(&subject.digest, &sha256).await?;
+            for digest in [Some(sha256), other.as_ref()].into_iter().flatten() {
+                self.remove_referrer(&subject.digest, digest).await?;
+            }
         }
-        self.remove_manifest_alias(&sha256).await.map_err(&failed)
+        match other {
+            Some(other) => self.remove_manifest_alias(sha256, &other).await.map_err(&failed),
+            None => Ok(()),
+        }
     }
 
     /// The digest by which a manifest of this repository is announced; `None` if the repository does not hold it.

@@ -15,21 +15,22 @@ const ENTRY_MAX_BYTES: u64 = 8 * 1024 * 1024;
 const AT_ONCE: usize = 16;
 
 impl Repository {
-    /// Writes the entry of a referrer.
-    pub(super) async fn put_referrer(&self, subject: &Digest, referrer: &Descriptor) -> Result<(), StoreError> {
+    /// Writes the entry of a referrer. `other` is the manifest's name by the other algorithm, if it may have an entry by that: it is one
+    /// manifest and is listed once, by the name that was used last.
+    pub(super) async fn put_referrer(&self, subject: &Digest, referrer: &Descriptor, other: Option<&Digest>) -> Result<(), StoreError> {
         let key = layout::referrer(&self.name, subject, &referrer.digest);
         let put = convenience::put_json(self.driver(), &self.call(), &key, referrer).await;
-        put.map(drop).map_err(StoreError::driver("write a referrer"))
+        put.map_err(StoreError::driver("write a referrer"))?;
+        match other {
+            Some(other) => self.remove_referrer(subject, other).await,
+            None => Ok(()),
+        }
     }
 
-    /// Removes the entry of a deleted manifest, under either of its names.
-    pub(super) async fn remove_referrer(&self, subject: &Digest, sha256: &Digest) -> Result<(), StoreError> {
-        let failed = StoreError::driver("remove a referrer");
-        let other = self.link(&layout::manifest_name(&self.name, sha256)).await.map_err(&failed)?;
-        for digest in [Some(*sha256), other].into_iter().flatten() {
-            self.remove(&layout::referrer(&self.name, subject, &digest)).await.map_err(&failed)?;
-        }
-        Ok(())
+    /// Removes the entry of a manifest by one of its names.
+    pub(super) async fn remove_referrer(&self, subject: &Digest, digest: &Digest) -> Result<(), StoreError> {
+        let removed = self.remove(&layout::referrer(&self.name, subject, digest)).await;
+        removed.map(drop).map_err(StoreError::driver("remove a referrer"))
     }
 
     /// A page of the referrers of a subject, ordered by digest, and whether more follow. With `artifact_type` only those of that type.

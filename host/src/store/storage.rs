@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use longshore_loader::DriverHandle;
 use longshore_loader::api::{Call, Condition, Driver, DriverError, ErrorClass, KeyBuf, convenience};
+use tokio::sync::OnceCell;
 
 use super::error::{StoreError, found};
 use super::facts::Facts;
@@ -51,7 +52,8 @@ pub struct Storage {
     pub(super) driver: DriverHandle,
     pub(super) facts: Facts,
     pub(super) options: StorageOptions,
-    pub(super) keys: SigningKeys,
+    /// Empty until an upload needs them: a start reads and writes nothing, and a store that nobody may write to can be pulled from.
+    keys: OnceCell<SigningKeys>,
     cancelled: Mutex<Cancelled>,
 }
 
@@ -63,17 +65,10 @@ struct Cancelled {
 
 impl Storage {
     /// A storage on an open driver. Upload states are sealed with `keys`; without any, with a key that the store itself keeps, so that all
-    /// hosts on one store agree.
-    ///
-    /// # Errors
-    /// The driver's, if the store's key can be neither read nor made.
-    pub async fn new(driver: DriverHandle, options: StorageOptions, keys: Option<SigningKeys>) -> Result<Self, StoreError> {
-        let keys = match keys {
-            Some(keys) => keys,
-            None => stored_key(&driver).await.map_err(StoreError::driver("read the store's key for upload states"))?,
-        };
+    /// hosts on one store agree. That one is asked for when the first upload needs it.
+    pub fn new(driver: DriverHandle, options: StorageOptions, keys: Option<SigningKeys>) -> Self {
         let facts = Facts::new(options.facts_max, options.cached_manifest_max_bytes, options.facts_keep);
-        Ok(Self { driver, facts, options, keys, cancelled: Mutex::default() })
+        Self { driver, facts, options, keys: OnceCell::new_with(keys), cancelled: Mutex::default() }
     }
 
     /// The driver.
@@ -100,9 +95,9 @@ impl Storage {
     }
 }
 
-/// The key that the store keeps; the first host on a store makes it.
-async fn stored_key(driver: &DriverHandle) -> Result<SigningKeys, DriverError> {
-    let call = driver.call(0);
+/// The key that the store keeps; the first host that needs it makes it.
+async fn stored_key(driver: &DriverHandle, trace_id: u128) -> Result<SigningKeys, DriverError> {
+    let call = driver.call(trace_id);
     let key = layout::signing_key();
     let bytes = match found(convenience::get(driver, &call, key, 1024).await)? {
         Some(bytes) => bytes,
@@ -118,7 +113,7 @@ async fn make_key(driver: &DriverHandle, call: &Call) -> Result<Bytes, DriverErr
         .map_err(|error| DriverError::new(ErrorClass::Internal, format!("the system gives no random bytes: {error}")))?;
     let condition = match driver.capabilities().has(longshore_loader::api::Capability::PutIfAbsent) {
         true => Condition::IfAbsent,
-        // Two hosts that start at once may both write; the last one wins, and the other reads it below.
+        // Two hosts that need it at once may both write; the last one wins, and the other reads it below.
         false => Condition::Always,
     };
     match driver.put(call, key, Bytes::copy_from_slice(&random), condition).await {
@@ -184,9 +179,14 @@ impl Repository {
         &self.name
     }
 
-    /// The keys that seal its upload states.
-    pub fn keys(&self) -> &SigningKeys {
-        &self.storage.keys
+    /// The keys that seal its upload states. None configured: the first time it is one driver call, or three if
+    /// the store has no key yet.
+    ///
+    /// # Errors
+    /// The driver's, if the store's key can be neither read nor made.
+    pub async fn keys(&self) -> Result<&SigningKeys, StoreError> {
+        let keys = self.storage.keys.get_or_try_init(|| stored_key(&self.storage.driver, self.trace_id)).await;
+        keys.map_err(StoreError::driver("read the store's key for upload states"))
     }
 
     /// The largest manifest, in bytes.

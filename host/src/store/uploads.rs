@@ -205,7 +205,8 @@ impl Repository {
         let key = layout::upload_record(&self.name, &state.id);
         let record = found(convenience::get_text(self.driver(), &self.call(), &key, RECORD_MAX_BYTES).await);
         let record = record.map_err(StoreError::driver("read where an upload stands"))?;
-        Ok(record.and_then(|sealed| UploadState::open(&sealed, self.keys(), &self.name, &state.id).ok()))
+        let Some(sealed) = record else { return Ok(None) };
+        Ok(UploadState::open(&sealed, self.keys().await?, &self.name, &state.id).ok())
     }
 
     /// Ends the session without a blob.
@@ -273,8 +274,8 @@ impl Repository {
         }
         let kept = async {
             let kept = self.suspend(state, upload, hashes).await?;
-            let key = layout::upload_record(&self.name, &state.id);
-            let put = convenience::put_text(self.driver(), &self.call(), &key, kept.seal(self.keys())).await;
+            let (key, sealed) = (layout::upload_record(&self.name, &state.id), kept.seal(self.keys().await?));
+            let put = convenience::put_text(self.driver(), &self.call(), &key, sealed).await;
             put.map(drop).map_err(StoreError::driver("write down where an upload stands"))
         };
         if let Err(error) = kept.await {

@@ -161,6 +161,21 @@ fn blob_deleted_in_one_repository_stays_in_the_other() {
 }
 
 #[test]
+fn blob_by_sha512_deleted_by_sha256_is_gone_by_both_names() {
+    for registry in Registry::of_each_driver() {
+        let (short, long) = (sha256(b"layer"), sha512(b"layer"));
+        registry.finish(&registry.begin("a"), &long, b"layer").is(201, "a blob is pushed by sha512");
+        registry.finish(&registry.begin("a"), &sha512(b"another"), b"another").is(201, "and another");
+        registry.delete(format!("/v2/a/blobs/{short}")).is(202, "it is deleted by sha256");
+        for digest in [&short, &long] {
+            registry.get(format!("/v2/a/blobs/{digest}")).expect_error(404, "BLOB_UNKNOWN", "it has gone by either name");
+            registry.delete(format!("/v2/a/blobs/{digest}")).expect_error(404, "BLOB_UNKNOWN", "there is nothing left to delete");
+        }
+        registry.get(format!("/v2/a/blobs/{}", sha512(b"another"))).is(200, "the other one stays");
+    }
+}
+
+#[test]
 fn blob_by_sha512_is_served_by_both_names() {
     let registry = Registry::memory();
     let content = bytes(10, 5000);

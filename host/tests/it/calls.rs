@@ -40,7 +40,7 @@ impl Host {
             cached_manifest_max_bytes: 1 << 20,
             facts_keep: keep,
         };
-        let storage = Arc::new(Storage::new(driver, options, None).await.expect("the store has a key"));
+        let storage = Arc::new(Storage::new(driver, options, None));
         let store = Store::new(vec![storage.clone()], |_| Routed::To(0));
         Self { storage, store }
     }
@@ -176,6 +176,20 @@ fn calls_of_a_small_push_are_two_puts() {
 }
 
 #[test]
+fn calls_of_the_key_that_seals_uploads_come_with_the_first_one() {
+    run(async {
+        let host = Host::open(REMEMBER).await;
+        assert!(host.counts().values().all(|count| *count == 0), "a start asks no driver: {:?}", host.counts());
+        let repository = host.repository("a");
+        let (keys, calls) = host.calls(repository.keys()).await;
+        keys.expect("the store has a key");
+        assert_eq!(calls, [("put", 1), ("read", 2)], "no key yet: one is written if there is still none, and read back");
+        let (_, calls) = host.calls(repository.keys()).await;
+        assert_eq!(calls, [], "after that it is known");
+    });
+}
+
+#[test]
 fn calls_of_a_mount_are_two() {
     run(async {
         let host = Host::open(REMEMBER).await;
@@ -194,7 +208,8 @@ fn calls_of_a_tagged_push_are_four_puts() {
         host.push("a", b"layer").await;
         let (pushed, calls) = host.calls(async { host.repository("a").put_manifest(&pushed_image()).await }).await;
         pushed.expect("it is pushed");
-        assert_eq!(calls, [("put", 4)], "bytes, revision, index entry and tag, as distribution writes them");
+        let expected = [("put", 4), ("read", 1)];
+        assert_eq!(calls, expected, "bytes, revision, index entry and tag, as distribution writes them; is there another digest of it?");
     });
 }
 
@@ -214,6 +229,25 @@ fn calls_of_a_page_do_not_grow_with_the_list() {
             counted.push(calls);
         }
         assert_eq!(counted, [vec![("list", 1)], vec![("list", 1)]], "a page of plain tags is one call, however many there are");
+    });
+}
+
+#[test]
+fn calls_of_a_catalog_page_are_one_for_each_folder_on_it() {
+    run(async {
+        let host = Host::open(REMEMBER).await;
+        let mut counted = Vec::new();
+        for upto in [10, 200] {
+            for number in 0..upto {
+                host.push_image(&format!("r{number:04}")).await;
+            }
+            let page = Page { limit: 3, after: Some("r0004".parse().expect("a name")) };
+            let (listed, calls) = host.calls(host.store.catalog(&page, 0)).await;
+            assert_eq!(listed.expect("they are listed"), (vec!["r0005".into(), "r0006".into(), "r0007".into()], true), "the page");
+            counted.push(calls);
+        }
+        // The folder that holds them, the one that the page follows, the three, and one that tells that more follow.
+        assert_eq!(counted, [vec![("list", 6)], vec![("list", 6)]], "however many repositories there are");
     });
 }
 

@@ -18,6 +18,28 @@ fn http_connection_lives_on_after_errors() {
 }
 
 #[test]
+fn http_client_that_stops_to_send_after_its_requests_gets_every_answer() {
+    for registry in Registry::of_each_driver() {
+        let content = bytes(1, 8 << 20);
+        let digest = registry.push_blob("a", &content);
+        registry.push_image("a", "v1", b"layer");
+        let blob = format!("/v2/a/blobs/{digest}");
+        let targets = ["/v2/", "/v2/_catalog", "/v2/a/manifests/v1", &blob, "/v2/a/tags/list"];
+        for some in [&targets[..1], &targets[1..2], &targets[3..4], &targets[..]] {
+            let mut connection = registry.connect();
+            let requests: Vec<u8> = some.iter().flat_map(|target| Request::new("GET", *target).encode()).collect();
+            connection.write(&requests);
+            connection.end_sending();
+            for target in some {
+                let answer = connection.read(false).is(200, target);
+                assert!(**target != blob || answer.body == content, "it is whole");
+            }
+            assert!(connection.is_closed(), "nothing can follow");
+        }
+    }
+}
+
+#[test]
 fn http_head_of_an_error_has_no_body() {
     let registry = Registry::memory();
     let digest = sha256(b"x");

@@ -118,6 +118,27 @@ fn manifest_sent_in_http_chunks_is_stored() {
 }
 
 #[test]
+fn manifest_pushed_by_both_digests_is_announced_by_the_last_one() {
+    for registry in Registry::of_each_driver() {
+        let content = index(&[]).to_string().into_bytes();
+        let (short, long) = (sha256(&content), sha512(&content));
+        registry.put_manifest("a", &format!("{long}?tag=v1"), OCI_INDEX, &content).is(201, "it is pushed by sha512");
+        let pushed = registry.put_manifest("a", "v2", OCI_INDEX, &content).is(201, "it is pushed by tag");
+        assert_eq!(pushed.need("docker-content-digest"), short, "a push by tag means sha256");
+        for (reference, announced) in [("v1", &short), ("v2", &short), (&short, &short), (&long, &long)] {
+            let served = registry.get(format!("/v2/a/manifests/{reference}")).is(200, "it is served by every name");
+            assert_eq!(served.need("docker-content-digest"), announced, "{reference}: by the digest that is asked for, or pushed by last");
+        }
+        registry.put_manifest("a", &long, OCI_INDEX, &content).is(201, "it is pushed by sha512 again");
+        assert_eq!(registry.get("/v2/a/manifests/v2").need("docker-content-digest"), long, "which is the last one now");
+        registry.put_manifest("a", &short, OCI_INDEX, &content).is(201, "and by sha256");
+        registry.delete(format!("/v2/a/manifests/{short}")).is(202, "it is deleted by sha256");
+        registry.put_manifest("a", &short, OCI_INDEX, &content).is(201, "it is pushed by sha256 alone");
+        registry.get(format!("/v2/a/manifests/{long}")).expect_error(404, "MANIFEST_UNKNOWN", "the other name went with the manifest");
+    }
+}
+
+#[test]
 fn manifest_by_sha512_is_announced_by_it() {
     let registry = with_blobs();
     let content = small().into_bytes();

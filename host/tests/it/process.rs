@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -167,17 +168,56 @@ fn process_beside_another_one_serves_the_same_store() {
 }
 
 #[test]
-fn processes_that_start_together_on_a_new_folder_agree_on_the_key() {
+fn processes_that_begin_uploads_together_on_a_new_folder_agree_on_the_key() {
     let folder = std::sync::Arc::new(tempfile::tempdir().expect("a folder"));
     let start = || Registry::start_with(Start { driver: "filesystem", folder: Some(folder.clone()), ..Start::default() });
-    let registries: Vec<Registry> = std::thread::scope(|scope| {
-        let started: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
-        started.into_iter().map(|thread| thread.join().expect("it starts")).collect()
+    let registries: Vec<Registry> = (0..4).map(|_| start()).collect();
+    let locations: Vec<String> = std::thread::scope(|scope| {
+        let begun: Vec<_> = registries.iter().map(|registry| scope.spawn(|| registry.begin("a"))).collect();
+        begun.into_iter().map(|thread| thread.join().expect("it begins")).collect()
     });
-    let location = registries[0].begin("a");
     for registry in &registries {
-        registry.get(&location).is(204, "every host opens what any of them has sealed");
+        for location in &locations {
+            registry.get(location).is(204, "every host opens what any of them has sealed");
+        }
     }
+}
+
+/// A folder that nobody may write to, until this is dropped; `None` where the test may not mount.
+struct ReadOnly(PathBuf);
+
+impl ReadOnly {
+    fn mount(folder: &Path) -> Option<Self> {
+        let mount = |options: &str| {
+            let mounted = Command::new("mount").args(["-o", options]).args([folder, folder]).stderr(Stdio::null()).status();
+            mounted.is_ok_and(|status| status.success())
+        };
+        if !mount("bind") {
+            return None;
+        }
+        let bound = Self(folder.to_owned());
+        mount("remount,ro,bind").then_some(bound)
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn process_on_a_store_that_nobody_may_write_to_serves_pulls_and_refuses_pushes() {
+    let first = Registry::filesystem();
+    let manifest = first.push_image("a", "v1", b"layer");
+    let (folder, data) = (first.folder.clone(), first.data());
+    assert_eq!(first.stop().code, Some(0), "an orderly end");
+    // Only root may mount.
+    let Some(_read_only) = ReadOnly::mount(&data) else { return };
+    let second = Registry::start_with(Start { driver: "filesystem", folder: Some(folder), ..Start::default() });
+    assert_eq!(second.get("/v2/a/manifests/v1").is(200, "the image is there").body, manifest, "byte for byte");
+    second.post("/v2/a/blobs/uploads/").expect_error(403, "DENIED", "the key of a first upload cannot be written");
+    second.put_manifest("a", "v2", OCI_MANIFEST, &manifest).expect_error(403, "DENIED", "nor can a tag");
 }
 
 /// A command that must end by itself: its exit code and what it says.

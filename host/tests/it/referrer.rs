@@ -188,6 +188,26 @@ fn referrers_outlive_their_subject() {
 }
 
 #[test]
+fn referrers_pushed_by_both_digests_are_listed_once() {
+    for registry in Registry::of_each_driver() {
+        let subject = sha256(b"subject");
+        for part in [&b"{}"[..], b"layer"] {
+            registry.push_blob("a", part);
+        }
+        let mut content = image(b"{}", b"layer");
+        content["subject"] = descriptor(OCI_MANIFEST, b"subject");
+        let content = content.to_string().into_bytes();
+        let listed = || digests(&registry.get(format!("/v2/a/referrers/{subject}")));
+        for digest in [sha256(&content), sha512(&content), sha256(&content)] {
+            registry.put_manifest("a", &digest, OCI_MANIFEST, &content).is(201, "the same referrer is pushed by another digest");
+            assert_eq!(listed(), [digest.as_str()], "it is one manifest, listed by the digest that was used last");
+        }
+        registry.delete(format!("/v2/a/manifests/{}", sha512(&content))).is(202, "it is deleted by the other digest");
+        assert!(listed().is_empty(), "no entry is left");
+    }
+}
+
+#[test]
 fn referrers_pushed_by_sha512_are_listed_by_it() {
     let registry = registry();
     let subject = sha512(b"subject");

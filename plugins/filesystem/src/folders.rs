@@ -87,11 +87,16 @@ pub(crate) fn is_component(name: &str) -> bool {
     Key::parse(name).is_ok()
 }
 
-/// True if an object lies somewhere below. `room` is how many bytes a key may still have there, which bounds the depth.
+/// True if an object lies somewhere below, as [`find_object`].
+pub(crate) fn has_object(folder: &OwnedFd, room: usize) -> rustix::io::Result<bool> {
+    Ok(find_object(folder, room)?.is_some())
+}
+
+/// The path of some object below `folder`. `room` is how many bytes a key may still have there, which bounds the depth.
 ///
 /// It looks at a few names, then into the folders among them, then at the next few: an object is found after little reading wherever there
 /// is one, whatever the folder's size.
-pub(crate) fn has_object(folder: &OwnedFd, room: usize) -> rustix::io::Result<bool> {
+pub(crate) fn find_object(folder: &OwnedFd, room: usize) -> rustix::io::Result<Option<String>> {
     rustix::fs::seek(folder, SeekFrom::Start(0))?;
     let mut buffer: Vec<MaybeUninit<u8>> = vec![MaybeUninit::uninit(); PROBE_BYTES];
     let mut names = RawDir::new(folder, &mut buffer);
@@ -100,22 +105,25 @@ pub(crate) fn has_object(folder: &OwnedFd, room: usize) -> rustix::io::Result<bo
         let name = entry.file_name().to_str().unwrap_or("");
         if name.len() <= room && is_component(name) {
             match kind(folder, name, entry.file_type())? {
-                Kind::Object => return Ok(true),
+                Kind::Object => return Ok(Some(name.to_owned())),
                 Kind::Folder => inner.push(name.to_owned()),
                 Kind::Other => {}
             }
         }
         if names.is_buffer_empty() {
             for name in inner.drain(..) {
-                match child(folder, &name, FOLDER) {
-                    Ok(folder) if has_object(&folder, room.saturating_sub(name.len() + 1))? => return Ok(true),
-                    Err(errno) if !is_absent(errno) => return Err(errno),
-                    _ => {}
+                let found = match child(folder, &name, FOLDER) {
+                    Ok(folder) => find_object(&folder, room.saturating_sub(name.len() + 1))?,
+                    Err(errno) if is_absent(errno) => None,
+                    Err(errno) => return Err(errno),
+                };
+                if let Some(found) = found {
+                    return Ok(Some(format!("{name}/{found}")));
                 }
             }
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// The folder that holds `key`, or `None` if it is not there yet.

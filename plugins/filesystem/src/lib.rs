@@ -17,6 +17,7 @@ mod private;
 mod read;
 mod remove;
 mod root;
+mod seen;
 mod settings;
 mod staging;
 mod store;
@@ -36,6 +37,7 @@ use longshore_plugin_api::{
 use settings::FilesystemSettings;
 use store::Store;
 pub use upload::FilesystemUpload;
+use work::Stop;
 
 longshore_plugin_api::export_driver! {
     driver: Filesystem,
@@ -91,7 +93,12 @@ impl Driver for Filesystem {
             limit: request.limit,
             recursive: request.recursive,
         };
-        self.store()?.blocking(call, move |store, stop| list::page(store, &request, stop)).await
+        let store = self.store()?;
+        work::check_deadline(call)?;
+        if let Some(page) = list::page_cached(&store, &request, &Stop::new(call)) {
+            return page;
+        }
+        store.blocking(call, move |store, stop| list::page(store, &request, stop)).await
     }
 
     async fn delete(&self, call: &Call, key: &Key) -> Result<(), DriverError> {

@@ -5,7 +5,7 @@
 
 use std::os::fd::OwnedFd;
 
-use longshore_plugin_api::{DriverError, Entry, KeyBuf, ListPage, PrefixBuf};
+use longshore_plugin_api::{DriverError, Entry, KeyBuf, ListPage, Prefix, PrefixBuf};
 use rustix::io::Errno;
 
 use crate::errno::{failed, is_absent};
@@ -25,29 +25,68 @@ pub(crate) struct Request {
 /// How many names are taken from a folder at once at the least: where most folders on a page turn out empty, fewer would read it too often.
 const BATCH_MIN: usize = 256;
 
+/// Whether a page may wait for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// On the caller's thread: never, as far as can be known.
+    None,
+    /// On a thread of the host's.
+    Any,
+}
+
+/// Larger folders, in bytes, take long enough to read that a thread of the host does it.
+const READ_HERE_MAX_BYTES: i64 = 64 * 1024;
+
+/// One page, if the kernel has all of it in memory; `None` if it would have to wait, or might.
+pub(crate) fn page_cached(store: &Store, request: &Request, stop: &Stop) -> Option<Result<ListPage, DriverError>> {
+    let prefix = request.prefix.as_str();
+    if request.recursive || !store.seen.is_warm(prefix) {
+        return None;
+    }
+    let folder = store.root.at_cached(prefix, FOLDER)?.ok()?;
+    if rustix::fs::fstat(&folder).ok()?.st_size > READ_HERE_MAX_BYTES {
+        return None;
+    }
+    answer(store, request, &folder, stop, Patience::None).transpose()
+}
+
 /// One page.
 pub(crate) fn page(store: &Store, request: &Request, stop: &Stop) -> Result<ListPage, DriverError> {
+    let fault = |errno| fault(store, request, errno);
+    let folder = store.root.at(request.prefix.as_str(), FOLDER).map_err(fault)?;
+    let page = answer(store, request, &folder, stop, Patience::Any)?;
+    store.seen.read(request.prefix.as_str());
+    // Only an impatient page is none.
+    Ok(page.unwrap_or_default())
+}
+
+fn fault(store: &Store, request: &Request, errno: Errno) -> DriverError {
+    if is_absent(errno) { store.not_found(&request.prefix) } else { failed("list prefix", &request.prefix, errno) }
+}
+
+fn answer(store: &Store, request: &Request, folder: &OwnedFd, stop: &Stop, patience: Patience) -> Result<Option<ListPage>, DriverError> {
     let prefix = request.prefix.as_str();
-    let fault = |errno| {
-        if is_absent(errno) { store.not_found(&request.prefix) } else { failed("list prefix", prefix, errno) }
-    };
-    let folder = store.root.at(prefix, FOLDER).map_err(fault)?;
     let path = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
     let limit = request.limit as usize;
     // One entry more than asked for tells whether anything follows.
-    let mut walk = Walk { wanted: limit.saturating_add(1), recursive: request.recursive, stop, entries: Vec::new() };
+    let mut walk =
+        Walk { store, wanted: limit.saturating_add(1), recursive: request.recursive, stop, patience, waits: false, entries: Vec::new() };
     if let Some(after) = rest_after(&path, request.start_after.as_deref()) {
-        walk.folder(&folder, &path, after)?;
+        walk.folder(folder, &path, after)?;
+    }
+    if walk.waits || (walk.entries.is_empty() && patience == Patience::None) {
+        return Ok(None);
     }
     if walk.entries.is_empty() {
         let listable = request.prefix.is_root() && !store.root.is_gone();
-        if !listable && !folders::has_object(&folder, folders::room(prefix)).map_err(fault)? {
+        let has_object = || folders::has_object(folder, folders::room(prefix)).map_err(|errno| fault(store, request, errno));
+        if !listable && !has_object()? {
             return Err(store.not_found(&request.prefix));
         }
     }
     let more = walk.entries.len() > limit;
     walk.entries.truncate(limit);
-    Ok(ListPage { entries: walk.entries, more })
+    Ok(Some(ListPage { entries: walk.entries, more }))
 }
 
 /// The part of `start_after` that names below `path` are compared with; "" if all of them follow, `None` if none does.
@@ -60,9 +99,13 @@ fn rest_after<'s>(path: &str, start_after: Option<&'s str>) -> Option<&'s str> {
 }
 
 struct Walk<'a> {
+    store: &'a Store,
     wanted: usize,
     recursive: bool,
     stop: &'a Stop,
+    patience: Patience,
+    /// It would have to wait, and may not: the page is void.
+    waits: bool,
     entries: Vec<Entry>,
 }
 
@@ -76,7 +119,7 @@ impl Walk<'_> {
             let (names, more) = smallest(folder, &after, batch, self.recursive).map_err(|errno| failed("list prefix", path, errno))?;
             for name in &names {
                 self.name(folder, path, name, &after)?;
-                if self.entries.len() == self.wanted {
+                if self.waits || self.entries.len() == self.wanted {
                     return Ok(());
                 }
             }
@@ -99,20 +142,42 @@ impl Walk<'_> {
         let Ok(prefix) = PrefixBuf::new(&text[..text.len() - 1]) else {
             return Ok(());
         };
-        let fault = |errno| failed("list prefix", &text, errno);
-        let inner = match child(folder, component, FOLDER) {
-            Ok(inner) => inner,
+        if !self.recursive {
+            if self.is_prefix(folder, component, &prefix)? {
+                self.entries.push(Entry::Prefix(prefix));
+            }
+            return Ok(());
+        }
+        match child(folder, component, FOLDER) {
+            Ok(inner) => self.folder(&inner, &text, after.strip_prefix(name).unwrap_or("")),
             // It was removed meanwhile.
-            Err(errno) if is_absent(errno) => return Ok(()),
-            Err(errno) => return Err(fault(errno)),
+            Err(errno) if is_absent(errno) => Ok(()),
+            Err(errno) => Err(failed("list prefix", &text, errno)),
+        }
+    }
+
+    /// True if an object lies below the folder `component` in `outer`.
+    fn is_prefix(&mut self, outer: &OwnedFd, component: &str, prefix: &Prefix) -> Result<bool, DriverError> {
+        let (seen, path) = (&self.store.seen, prefix.as_str());
+        if seen.still_has_object(&self.store.root, path, self.patience == Patience::None) {
+            return Ok(true);
+        }
+        if self.patience == Patience::None {
+            self.waits = true;
+            return Ok(false);
+        }
+        let found = match child(outer, component, FOLDER) {
+            Ok(inner) => folders::find_object(&inner, folders::room(path)),
+            // It was removed meanwhile.
+            Err(errno) if is_absent(errno) => Ok(None),
+            Err(errno) => Err(errno),
         };
-        if self.recursive {
-            return self.folder(&inner, &text, after.strip_prefix(name).unwrap_or(""));
+        let found = found.map_err(|errno| failed("list prefix", path, errno))?;
+        let has_object = found.is_some();
+        if let Some(object) = found {
+            seen.object(path, format!("{path}/{object}"));
         }
-        if folders::has_object(&inner, folders::room(prefix.as_str())).map_err(fault)? {
-            self.entries.push(Entry::Prefix(prefix));
-        }
-        Ok(())
+        Ok(has_object)
     }
 }
 

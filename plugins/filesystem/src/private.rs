@@ -38,23 +38,31 @@ pub(crate) struct Private {
 }
 
 impl Private {
-    /// Opens the folder, making what is missing.
-    pub(crate) fn open(root: &Root) -> Result<Self, DriverError> {
+    /// Opens the folder, making what is missing. `ordered` says that the filesystem's journal keeps the order of changes to names.
+    pub(crate) fn open(root: &Root, ordered: bool) -> Result<Self, DriverError> {
         let at_root = root.at("", FOLDER).map_err(|errno| failed("open", "the root folder", errno))?;
-        let private = folder(&at_root, PRIVATE)?;
-        Ok(Self { temporary: folder(&private, TEMPORARY)?, uploads: folder(&private, UPLOADS)? })
+        let (private, made) = folder(&at_root, PRIVATE)?;
+        let (temporary, made_temporary) = folder(&private, TEMPORARY)?;
+        let (uploads, made_uploads) = folder(&private, UPLOADS)?;
+        // Nothing is promised yet. Where the journal keeps the order, the first sync of a file in here takes these names along.
+        if !ordered {
+            let outer = [(made, &at_root), (made_temporary || made_uploads, &private)];
+            let synced = outer.into_iter().filter(|(made, _)| *made).try_for_each(|(_, outer)| sync_all(outer));
+            synced.map_err(|errno| failed("sync the driver's folder", PRIVATE, errno))?;
+        }
+        Ok(Self { temporary, uploads })
     }
 }
 
-/// Opens a folder, or makes it for good.
-fn folder(outer: &OwnedFd, name: &str) -> Result<OwnedFd, DriverError> {
+/// Opens a folder, or makes it; true if it was made.
+fn folder(outer: &OwnedFd, name: &str) -> Result<(OwnedFd, bool), DriverError> {
     let opened = match child(outer, name, FOLDER) {
         Err(Errno::NOENT) => match rustix::fs::mkdirat(outer, name, FOLDER_MODE) {
-            Ok(()) => sync_all(outer).and_then(|()| child(outer, name, FOLDER)),
-            Err(Errno::EXIST) => child(outer, name, FOLDER),
+            Ok(()) => child(outer, name, FOLDER).map(|made| (made, true)),
+            Err(Errno::EXIST) => child(outer, name, FOLDER).map(|found| (found, false)),
             Err(errno) => Err(errno),
         },
-        opened => opened,
+        opened => opened.map(|found| (found, false)),
     };
     opened.map_err(|errno| failed("open the driver's folder", name, errno))
 }

@@ -13,6 +13,7 @@ use crate::errno::failed;
 use crate::held::Held;
 use crate::private::{self, Private};
 use crate::root::Root;
+use crate::seen::Seen;
 use crate::settings::{Durability, FilesystemSettings};
 use crate::work::{self, Stop};
 
@@ -32,6 +33,8 @@ pub(crate) struct Store {
     closed: Arc<AtomicBool>,
     /// Uploads that somebody holds: closing lets go of their files.
     uploads: Mutex<Vec<Weak<Held>>>,
+    /// What was seen of its folders lately.
+    pub(crate) seen: Seen,
     /// Large uploads are written past the page cache.
     pub(crate) direct: AtomicBool,
 }
@@ -39,7 +42,7 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the root folder and the private one in it, and starts to clean up behind killed processes.
     pub(crate) fn open(settings: &FilesystemSettings, host: Host) -> Result<Arc<Self>, DriverError> {
-        let path = made_root(&settings.root)?;
+        let (path, made) = made_root(&settings.root)?;
         let text = path.to_str().ok_or_else(|| config(&settings.root, "is not UTF-8 as a full path"))?;
         let root = Root::open(text).map_err(|errno| match errno {
             Errno::NOTDIR => config(&settings.root, "is not a folder; give a folder's path"),
@@ -47,14 +50,17 @@ impl Store {
             Errno::INVAL => config(&settings.root, "holds a NUL byte"),
             errno => failed("open root folder", &settings.root, errno),
         })?;
-        let private = match Private::open(&root) {
+        let kind = rustix::fs::fstatfs(root.folder()).map_err(|errno| failed("examine root folder", &settings.root, errno))?.f_type;
+        // The type is a signed word on some processors; only its low 32 bits are the magic number.
+        let ordered = ORDERED.contains(&((kind as u64) & 0xFFFF_FFFF));
+        if made && !ordered {
+            sync_entry(&path)?;
+        }
+        let private = match Private::open(&root, ordered) {
             // A store on a read-only medium can be read; every write answers this error.
             Err(error) if error.class() == ErrorClass::ReadOnly => Err(error),
             private => Ok(private?),
         };
-        let kind = rustix::fs::fstatfs(root.folder()).map_err(|errno| failed("examine root folder", &settings.root, errno))?.f_type;
-        // The type is a signed word on some processors; only its low 32 bits are the magic number.
-        let ordered = ORDERED.contains(&((kind as u64) & 0xFFFF_FFFF));
         let store = Arc::new(Self {
             host,
             root,
@@ -64,6 +70,7 @@ impl Store {
             ordered,
             closed: Arc::default(),
             uploads: Mutex::default(),
+            seen: Seen::default(),
             direct: AtomicBool::new(settings.direct_io),
         });
         match &store.private {
@@ -155,23 +162,20 @@ impl Store {
     }
 }
 
-/// The full path of the root, whose last component is made if it is missing.
-fn made_root(root: &str) -> Result<PathBuf, DriverError> {
+/// The full path of the root, and whether its last component was missing and is made now.
+fn made_root(root: &str) -> Result<(PathBuf, bool), DriverError> {
     // Full, because the process may change its working folder later.
     let path = std::path::absolute(root).map_err(|error| config(root, &format!("has no full path: {error}")))?;
     match std::fs::create_dir(&path) {
-        Ok(()) => sync_entry(&path)?,
+        Ok(()) => Ok((path, true)),
         // Whatever else is wrong shows when the folder is opened; it may exist in a place where nothing can be made.
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let outer = path.parent().unwrap_or(Path::new("/")).display();
-            return Err(DriverError::new(
-                ErrorClass::Missing,
-                format!("settings.root is \"{root}\", but \"{outer}\" is not there; make that folder"),
-            ));
+            let message = format!("settings.root is \"{root}\", but \"{outer}\" is not there; make that folder");
+            Err(DriverError::new(ErrorClass::Missing, message))
         }
-        Err(_) => {}
+        Err(_) => Ok((path, false)),
     }
-    Ok(path)
 }
 
 /// Makes a new root's own name durable.

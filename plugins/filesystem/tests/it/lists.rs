@@ -208,3 +208,38 @@ fn deeper_than_any_key_is_out_of_sight() {
     assert!(!store.path("deep").exists());
     assert_eq!(store.private("temporary"), [""; 0]);
 }
+
+/// Section 5: a list shows what is there when it is asked, also where the driver has looked a moment ago.
+#[test]
+fn list_asked_again_follows_every_change() {
+    let store = Store::new();
+    for name in ["a/b/c/one", "a/d/two"] {
+        store.put(name, "x").expect("put");
+    }
+    for _ in 0..3 {
+        assert_eq!(store.children("a").expect("list"), ["a/b/", "a/d/"], "the same twice");
+    }
+    store.put("a/e/three", "x").expect("put");
+    assert_eq!(store.children("a").expect("list"), ["a/b/", "a/d/", "a/e/"], "a new folder is there at once");
+    store.put("a/b/c/other", "x").expect("put");
+    store.delete("a/b/c/one").expect("delete");
+    assert_eq!(store.children("a").expect("list"), ["a/b/", "a/d/", "a/e/"], "another object takes the place of the one that was seen");
+    // Another program leaves empty folders, which are no prefixes.
+    std::fs::remove_file(store.path("a/b/c/other")).expect("the test may remove it");
+    assert_eq!(store.children("a").expect("list"), ["a/d/", "a/e/"], "a folder without objects is no prefix");
+    store.delete_prefix("a").expect("delete");
+    assert_eq!(class(store.children("a")), ErrorClass::NotFound, "nothing is left");
+}
+
+/// Section 1: "never outside its root even with planted symlinks".
+#[test]
+fn list_asked_again_does_not_follow_a_link_that_was_planted_meanwhile() {
+    let store = Store::new();
+    store.put("a/b/c/one", "x").expect("put");
+    store.put("a/d/two", "x").expect("put");
+    assert_eq!(store.children("a").expect("list"), ["a/b/", "a/d/"], "both are there");
+    let outside = TempDir::new().expect("a folder");
+    std::fs::rename(store.path("a/b/c"), outside.path().join("c")).expect("the test may move it");
+    std::os::unix::fs::symlink(outside.path().join("c"), store.path("a/b/c")).expect("a link");
+    assert_eq!(store.children("a").expect("list"), ["a/d/"], "what lies behind a link is not below the folder");
+}
