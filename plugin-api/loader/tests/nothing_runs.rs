@@ -18,7 +18,7 @@ fn nothing_of_a_refused_file_runs() {
         ("note-duplicate", Marker::new().with_notes(2)),
         ("note-unknown-version", Marker::new().with_note(|note| note["schema"] = json!(99))),
         ("note-malformed", Marker::new().with_note(|note| note["name"] = json!(7))),
-        ("abi-kind", Marker::new().with_note(|note| note["abi"]["kind"] = json!("c"))),
+        ("abi-kind", Marker::new().with_note(|note| note["abi"]["kind"] = json!("lua"))),
         ("abi-major", Marker::new().with_note(|note| note["abi"]["major"] = json!(9))),
         ("abi-layout", Marker::new().with_note(|note| note["abi"]["layout"] = json!("other"))),
         ("abi-extension", Marker::new().with_note(|note| note["abi"]["requires"] = json!(["time-travel/1"]))),
