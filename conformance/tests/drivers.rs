@@ -3,8 +3,10 @@
 mod files;
 mod trial;
 
-use files::loaded;
+use files::c::c_driver_file;
+use files::{loaded, loaded_file};
 use serde_json::json;
+use std::path::Path;
 use trial::{Trial, trial};
 
 trial! {
@@ -15,6 +17,26 @@ trial! {
 trial! {
     filesystem,
     Trial { driver: loaded("filesystem"), settings: |folder| json!({ "root": folder.join("store") }), shares_store: true }
+}
+
+// The example in C, which answers reads with files, and with chunks.
+trial! {
+    c_files,
+    match c_driver_file() {
+        Some(file) => Trial { driver: loaded_file(&file), settings: |folder| json!({ "root": folder }), shares_store: true },
+        None => return,
+    }
+}
+
+trial! {
+    c_chunks,
+    match c_driver_file() {
+        Some(file) => {
+            let settings = |folder: &Path| json!({ "root": folder, "sync": false, "hand_over_files": false });
+            Trial { driver: loaded_file(&file), settings, shares_store: true }
+        }
+        None => return,
+    }
 }
 
 // The specimens' common base breaks no rule.
