@@ -425,7 +425,8 @@ typedef struct longshore_driver_table {
                        uint64_t length,
                        struct longshore_read *answer,
                        struct longshore_error *error);
-  // The next bytes of the range, in order. At most 16 MiB are held for one reader.
+  // The next bytes of the range, in order. At most 16 MiB are held for one reader. After a failure the host takes nothing of `chunk`, and
+  // asks this reader no more.
   int32_t (*read_next)(void *reader,
                        const struct longshore_call *call,
                        struct longshore_chunk *chunk,

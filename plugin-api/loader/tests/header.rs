@@ -1,6 +1,9 @@
 //! The header for drivers in C is what the loader's tables are.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use longshore_loader::inspect;
 
 /// What cbindgen makes of the two files that say what crosses.
 fn generated() -> String {
@@ -38,4 +41,46 @@ fn the_header_is_that_of_the_tables() {
          LONGSHORE_WRITE_HEADER=1\n{}",
         changed.join("\n")
     );
+}
+
+const NOTE: &str = r#"
+#include "longshore_driver.h"
+LONGSHORE_DRIVER_NOTE("{\"schema\":1,\"name\":\"in-cpp\",\"version\":\"1\",\"vendor\":\"\",\"licence\":\"\",\"documentation\":\"\","
+                      "\"abi\":{\"kind\":\"c\",\"major\":1},\"contract\":1,\"capabilities\":[],\"consistency\":\"strong\","
+                      "\"durability\":\"disk\",\"settings\":{}}")
+"#;
+
+/// Compiles a file that has a note only; `None` if the compiler is not there.
+#[expect(clippy::print_stderr, reason = "a test that was not made says so by name")]
+fn library(compiler: &str, flags: &[&str], source: &str, to: &Path) -> Option<()> {
+    if Command::new(compiler).arg("--version").output().is_err() {
+        eprintln!("skipped: there is no {compiler}");
+        return None;
+    }
+    let source = to.with_file_name(source);
+    std::fs::write(&source, NOTE).expect("the temporary folder is writable");
+    let mut compiler = Command::new(compiler);
+    compiler.args(["-Wall", "-Wextra", "-Werror", "-ffunction-sections", "-Wl,--gc-sections", "-s", "-shared", "-fPIC"]).args(flags);
+    let built = compiler.arg("-I").arg(folder()).arg("-o").arg(to).arg(source).output().expect("the compiler runs");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    Some(())
+}
+
+/// The note survives what shrinks files, and is one whichever language includes the header.
+#[test]
+fn the_header_is_c_and_cpp_and_its_note_is_read() {
+    let temporary = tempfile::tempdir().expect("a temporary folder");
+    let dialects = [
+        ("cc", &["-std=c99", "-pedantic"][..], "note.c"),
+        ("cc", &["-std=c11"], "note.c"),
+        ("c++", &["-std=c++11", "-pedantic"], "note.cpp"),
+        ("c++", &["-std=c++20"], "note.cpp"),
+    ];
+    for (number, (compiler, flags, source)) in dialects.into_iter().enumerate() {
+        let path = temporary.path().join(format!("{number}.so"));
+        if library(compiler, flags, source, &path).is_some() {
+            let inspection = inspect(&path).expect("the note is one");
+            assert_eq!(inspection.info().name, "in-cpp", "{compiler} {flags:?}");
+        }
+    }
 }

@@ -20,6 +20,8 @@ fn nothing_of_a_refused_file_runs() {
         ("note-malformed", Marker::new().with_note(|note| note["name"] = json!(7))),
         ("abi-kind", Marker::new().with_note(|note| note["abi"]["kind"] = json!("lua"))),
         ("abi-major", Marker::new().with_note(|note| note["abi"]["major"] = json!(9))),
+        ("abi-major", Marker::new().with_note(|note| note["abi"] = json!({ "kind": "c", "major": 9 }))),
+        ("entry-missing", Marker::new().with_note(|note| note["abi"] = json!({ "kind": "c", "major": 1 }))),
         ("abi-layout", Marker::new().with_note(|note| note["abi"]["layout"] = json!("other"))),
         ("abi-extension", Marker::new().with_note(|note| note["abi"]["requires"] = json!(["time-travel/1"]))),
         ("contract-version", Marker::new().with_note(|note| note["contract"] = json!(7))),

@@ -1,6 +1,6 @@
 //! A read of a driver in C: bytes, a file or a stream, each with exactly the bytes that were asked for.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -73,7 +73,14 @@ fn chunk(reader: &Handle<Reader>, context: &Context, left: u64) -> Result<Bytes,
 
 /// A place in a file, if it is there: the host sends it without looking at its bytes.
 fn region(file: OwnedFd, offset: u64, length: u64) -> Result<FileRegion, DriverError> {
-    let stat = rustix::fs::fstat(&file).map_err(|errno| broken(format_args!("a descriptor that is none: {errno}")))?;
+    let stat = match rustix::fs::fstat(&file) {
+        Ok(stat) => stat,
+        Err(errno) => {
+            // A number that is no descriptor is nobody's to close; meanwhile it may have become somebody's.
+            let _ = file.into_raw_fd();
+            return Err(broken(format_args!("a descriptor that is none: {errno}")));
+        }
+    };
     if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
         return Err(broken("a descriptor that is no regular file"));
     }

@@ -81,7 +81,8 @@ pub struct DriverTable {
             error: *mut Error,
         ) -> i32,
     >,
-    /// The next bytes of the range, in order. At most 16 MiB are held for one reader.
+    /// The next bytes of the range, in order. At most 16 MiB are held for one reader. After a failure the host takes nothing of `chunk`, and
+    /// asks this reader no more.
     pub read_next: Option<unsafe extern "C" fn(reader: *mut c_void, call: *const CallContext, chunk: *mut Chunk, error: *mut Error) -> i32>,
     /// Gives a reader back, read to its end or not; once for each.
     pub read_close: Option<unsafe extern "C" fn(reader: *mut c_void)>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use longshore_plugin_api::{Bytes, Call, DriverError, ErrorClass, Key, ObjectInfo, Upload, UploadToken};
 
+use super::answer::broken;
 use super::calls::{self, Calls, Opaque};
 use super::instance::{Handle, Instance};
 use super::lend::{Context, OwnText};
@@ -53,12 +54,13 @@ impl Upload for CUpload {
     }
 
     async fn write(&mut self, call: &Call, bytes: Bytes) -> Result<(), DriverError> {
-        let expected = self.offset.checked_add(bytes.len() as u64);
-        self.run(call, move |calls, upload, context| calls.upload_write(upload, context, &bytes)).await?;
-        if expected == Some(self.offset) {
-            return Ok(());
-        }
-        Err(super::answer::broken(format_args!("the offset {} to a write that ends at {expected:?}", self.offset)))
+        self.run(call, move |calls, upload, context| {
+            let before = calls.upload_offset(upload)?;
+            calls.upload_write(upload, context, &bytes)?;
+            let (after, expected) = (calls.upload_offset(upload)?, before.saturating_add(bytes.len() as u64));
+            if after == expected { Ok(()) } else { Err(broken(format_args!("the offset {after} to a write that ends at {expected}"))) }
+        })
+        .await
     }
 
     async fn suspend(&mut self, call: &Call) -> Result<UploadToken, DriverError> {

@@ -1,0 +1,7 @@
+//! Drivers in C: refused with a reason, called like any other, and not believed.
+
+mod answers;
+mod calls;
+mod closing;
+mod refusals;
+mod specimen;
