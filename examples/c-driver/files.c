@@ -17,14 +17,15 @@ bool random_id(char id[ID_ROOM]) {
     return true;
 }
 
-bool write_all(int file, const uint8_t *bytes, size_t len) {
+bool write_all(int file, const uint8_t *bytes, size_t len, uint64_t at) {
     while (len > 0) {
-        ssize_t written = write(file, bytes, len);
+        ssize_t written = pwrite(file, bytes, len, (off_t)at);
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
             return false;
         bytes += written;
+        at += (uint64_t)written;
         len -= (size_t)written;
     }
     return true;

@@ -107,7 +107,7 @@ static int32_t stage(const store *store, const char *name, longshore_bytes bytes
     if (file < 0)
         return fail_errno(error, "create", name);
     struct stat stat;
-    bool staged = write_all(file, bytes.ptr, bytes.len) && sync_if_wanted(store, file) && fstat(file, &stat) == 0;
+    bool staged = write_all(file, bytes.ptr, bytes.len, 0) && sync_if_wanted(store, file) && fstat(file, &stat) == 0;
     int32_t answer = staged ? LONGSHORE_OK : fail_errno(error, "write", name);
     if (staged)
         tell_info(&stat, info);

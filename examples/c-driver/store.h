@@ -29,7 +29,7 @@ int32_t fail_errno(longshore_error *error, const char *what, const char *name);
 /* files.c: steps on files that several calls need. */
 #define ID_ROOM 33
 bool random_id(char id[ID_ROOM]);
-bool write_all(int file, const uint8_t *bytes, size_t len);
+bool write_all(int file, const uint8_t *bytes, size_t len, uint64_t at);
 bool sync_if_wanted(const store *store, int file);
 void tell_info(const struct stat *stat, longshore_info *info);
 /* Gives the file `name` of `folder` the key, in one step, and makes that durable. The file itself is durable already. */

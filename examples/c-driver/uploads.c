@@ -2,6 +2,7 @@
  *
  * The file is called <id>.<offset>, where offset is what the last suspend has made durable, and this name is the token. A token that was
  * followed by another one names no file any more. Whoever has an upload open holds a lock on its file, which ends with the process. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,7 +12,6 @@
 #include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
-#include <dirent.h>
 
 #include "store.h"
 
@@ -26,6 +26,7 @@ typedef struct upload {
     bool suspended, ended;
 } upload;
 
+/* A name is a token, and whoever has a token may write: no message tells it. */
 static void name_of(char name[NAME_ROOM], const char *id, uint64_t offset) {
     snprintf(name, NAME_ROOM, "%s.%" PRIu64, id, offset);
 }
@@ -41,9 +42,9 @@ int32_t upload_begin(void *driver, const longshore_call *call, longshore_text de
     }
     upload->store = store;
     name_of(upload->name, upload->id, 0);
-    upload->file = openat(store->uploads, upload->name, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+    upload->file = openat(store->uploads, upload->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (upload->file < 0 || flock(upload->file, LOCK_EX | LOCK_NB) != 0) {
-        int32_t failed = fail_errno(error, "create the upload", upload->name);
+        int32_t failed = fail_errno(error, "create", "an upload");
         if (upload->file >= 0)
             close(upload->file);
         free(upload);
@@ -74,22 +75,22 @@ static bool parse_token(longshore_bytes token, upload *upload) {
 /* Opens the file that the token named, alone, and with exactly what was made durable. */
 static int32_t reopen(upload *upload, longshore_error *error) {
     const store *store = upload->store;
-    upload->file = openat(store->uploads, upload->name, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+    upload->file = openat(store->uploads, upload->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (upload->file < 0)
-        return errno == ENOENT ? fail(error, LONGSHORE_NOT_FOUND, "there is no such upload") : fail_errno(error, "open the upload", upload->name);
+        return errno == ENOENT ? fail(error, LONGSHORE_NOT_FOUND, "there is no such upload") : fail_errno(error, "open", "an upload");
     if (flock(upload->file, LOCK_EX | LOCK_NB) != 0)
         return fail(error, LONGSHORE_CONFLICT, "the upload is in use");
     /* Who had it before may have ended or renamed it between the two steps above. */
     struct stat opened, named;
     if (fstat(upload->file, &opened) != 0)
-        return fail_errno(error, "stat the upload", upload->name);
+        return fail_errno(error, "stat", "an upload");
     if (fstatat(store->uploads, upload->name, &named, AT_SYMLINK_NOFOLLOW) != 0 || named.st_ino != opened.st_ino)
         return fail(error, LONGSHORE_NOT_FOUND, "there is no such upload any more");
     if ((uint64_t)opened.st_size < upload->offset)
         return fail(error, LONGSHORE_CORRUPT, "the upload lost bytes that were durable");
     /* What came after the last suspend may have holes after a power cut. */
     if (ftruncate(upload->file, (off_t)upload->offset) != 0)
-        return fail_errno(error, "cut the upload", upload->name);
+        return fail_errno(error, "cut", "an upload");
     return LONGSHORE_OK;
 }
 
@@ -120,14 +121,14 @@ uint64_t upload_offset(void *pointer) {
 int32_t upload_write(void *pointer, const longshore_call *call, longshore_bytes bytes, longshore_error *error) {
     (void)call;
     upload *upload = pointer;
-    if (write_all(upload->file, bytes.ptr, bytes.len)) {
+    if (write_all(upload->file, bytes.ptr, bytes.len, upload->offset)) {
         upload->offset += bytes.len;
         return LONGSHORE_OK;
     }
-    int32_t failed = fail_errno(error, "write to the upload", upload->name);
-    /* Half of the bytes may have been written: without them, the next write begins where this one did. */
+    int32_t failed = fail_errno(error, "write to", "an upload");
+    /* Half of the bytes may have been written. Their space is given back; if that fails, the next write goes to the same place. */
     if (ftruncate(upload->file, (off_t)upload->offset) != 0)
-        return fail_errno(error, "take back a failed write to the upload", upload->name);
+        upload->store->host->count(upload->store->host, "space_not_given_back", 1);
     return failed;
 }
 
@@ -139,11 +140,11 @@ int32_t upload_suspend(void *pointer, const longshore_call *call, longshore_toke
     name_of(name, upload->id, upload->offset);
     /* First the bytes, then the name that promises them. */
     if (!sync_if_wanted(store, upload->file) || renameat(store->uploads, upload->name, store->uploads, name) != 0)
-        return fail_errno(error, "suspend the upload", upload->name);
+        return fail_errno(error, "suspend", "an upload");
     memcpy(upload->name, name, sizeof name);
     upload->suspended = true;
     if (!sync_if_wanted(store, store->uploads))
-        return fail_errno(error, "sync the folder of the upload", upload->name);
+        return fail_errno(error, "sync the folder of", "an upload");
     token->len = (uint32_t)strlen(name);
     memcpy(token->bytes, name, token->len);
     return LONGSHORE_OK;
@@ -155,9 +156,9 @@ int32_t upload_commit(void *pointer, const longshore_call *call, longshore_text 
     (void)size; /* the host has compared it with the offset */
     upload *upload = pointer;
     struct stat stat;
-    /* The content is replaced now, whenever it was written. */
-    if (futimens(upload->file, NULL) != 0 || !sync_if_wanted(upload->store, upload->file) || fstat(upload->file, &stat) != 0)
-        return fail_errno(error, "finish the upload", upload->name);
+    /* No byte of a write that failed, and the time of now: the content is replaced when it gets its key, whenever it was written. */
+    if (ftruncate(upload->file, (off_t)upload->offset) != 0 || futimens(upload->file, NULL) != 0 || !sync_if_wanted(upload->store, upload->file) || fstat(upload->file, &stat) != 0)
+        return fail_errno(error, "finish", "an upload");
     int32_t answer = publish(upload->store, upload->store->uploads, upload->name, destination.ptr, false, error);
     if (answer != LONGSHORE_OK)
         return answer;
@@ -170,7 +171,7 @@ int32_t upload_abort(void *pointer, const longshore_call *call, longshore_error 
     (void)call;
     upload *upload = pointer;
     if (unlinkat(upload->store->uploads, upload->name, 0) != 0 && errno != ENOENT)
-        return fail_errno(error, "remove the upload", upload->name);
+        return fail_errno(error, "remove", "an upload");
     upload->ended = true;
     return LONGSHORE_OK;
 }
