@@ -84,7 +84,8 @@ static bool read_names(const store *store, const char *path, names *names) {
         forget(names);
         return false;
     }
-    qsort(names->all, names->count, sizeof *names->all, by_bytes);
+    if (names->count > 0) /* an empty folder has no array */
+        qsort(names->all, names->count, sizeof *names->all, by_bytes);
     return true;
 }
 
