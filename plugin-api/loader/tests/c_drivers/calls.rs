@@ -1,21 +1,23 @@
 //! Every call of the contract reaches a driver in C, and its answer comes back.
 
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use longshore_loader::api::convenience::Body;
 use longshore_loader::api::{
     ByteRange, Call, Condition, Driver, Entry, ErrorClass, ListRequest, Method, Prefix, ReadBody, Upload, UploadToken,
 };
 use longshore_loader::{CallKind, DriverHandle};
 use serde_json::json;
-use std::os::unix::fs::FileExt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::specimen::{CALL, Specimen, counter, key, opened, stat, until};
+use crate::log;
+use crate::specimen::{CALL, OPTIONS, Specimen, counter, key, opened, stat, until};
 
 #[tokio::test]
 async fn settings_arrive_flat_and_faults_come_back() {
     let Some(specimen) = Specimen::new() else { return };
     let loaded = specimen.load().expect("the specimen fits this host");
-    let open = async |word: &str| loaded.open("test", &json!({ "deep": { "word": word } }), &crate::specimen::OPTIONS).await;
+    let open = async |word: &str| loaded.open("test", &json!({ "deep": { "word": word } }), &OPTIONS).await;
     let driver = open("a \"word\"").await.expect("the specimen opens");
     assert_eq!(counter(&driver, "word").await, 8);
     let error = open("bad").await.err().expect("the specimen refuses it");
@@ -166,6 +168,17 @@ async fn undeclared_capabilities_are_not_asked_of_the_driver() {
     }
     let error = driver.read(&CALL, key("file"), ByteRange::ALL).await.expect_err("files were not declared");
     assert_eq!(error.class(), ErrorClass::Broken, "{error}");
+}
+
+/// Driver contract, section 8: "It logs and counts through the host's table".
+#[tokio::test]
+async fn lines_of_the_driver_are_in_the_hosts_log() {
+    log::keep();
+    let Some(specimen) = Specimen::new() else { return };
+    let loaded = specimen.load().expect("the specimen fits this host");
+    let driver = loaded.open("logging", &json!({}), &OPTIONS).await.expect("the specimen opens");
+    stat(&driver, "log").await.expect("stat works");
+    assert_eq!(log::lines_of("specimen-c/logging"), ["one line"], "one line each, cut where the driver says, and nothing of NULL");
 }
 
 /// Driver contract, section 8: "Dropping the future of a call cancels it".

@@ -3,5 +3,7 @@
 mod answers;
 mod calls;
 mod closing;
+#[path = "../calls/log.rs"]
+mod log;
 mod refusals;
 mod specimen;
