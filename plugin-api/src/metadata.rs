@@ -45,13 +45,17 @@ pub struct DriverInfo {
     pub consistency: Consistency,
     /// What an answered write survives, unless settings say otherwise.
     pub durability: Durability,
-    /// What a panic does: only `unwind` can be contained in the host's process.
+    /// What a panic does: only `unwind` can be contained in the host's process. Empty for a driver in C.
+    #[serde(default)]
     pub panic: String,
-    /// The target triple.
+    /// The target triple. This and the next two are for people; whoever writes a note by hand may leave them out.
+    #[serde(default)]
     pub target: String,
     /// The compiler's name and version.
+    #[serde(default)]
     pub compiler: String,
     /// The version of `longshore-plugin-api`, or of the C header.
+    #[serde(default)]
     pub sdk: String,
     /// The settings' schema (see [`schema`](crate::schema)).
     pub settings: serde_json::Value,
@@ -64,12 +68,35 @@ pub struct Abi {
     pub kind: String,
     /// The major: equal majors fit.
     pub major: u32,
-    /// A fingerprint of the major's tables; a driver with another one was built from a changed table.
+    /// A fingerprint of the major's tables; a driver with another one was built from a changed table. Empty for `c`, whose table tells its size.
+    #[serde(default)]
     pub layout: String,
-    /// Extension tables that the driver offers.
+    /// Extension tables that the driver offers. None for `c`: what it offers beyond the capabilities stands at its table's end.
+    #[serde(default)]
     pub offers: Vec<String>,
     /// Extension tables of the host that it cannot do without.
+    #[serde(default)]
     pub requires: Vec<String>,
+}
+
+/// The kinds that [`Abi::kind`] knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AbiKind {
+    /// The tables in [`abi`](crate::abi).
+    Rust,
+    /// The table in `longshore_driver.h`.
+    C,
+}
+
+impl Abi {
+    /// The kind, if it is known.
+    pub fn kind(&self) -> Option<AbiKind> {
+        match self.kind.as_str() {
+            "rust" => Some(AbiKind::Rust),
+            "c" => Some(AbiKind::C),
+            _ => None,
+        }
+    }
 }
 
 /// Driver contract, section 2.

@@ -3,6 +3,8 @@
 // Each test binary uses a part of this.
 #![allow(dead_code)]
 
+pub(crate) mod c;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use longshore_loader::api::metadata::Abi;
 use longshore_loader::{Candidate, Inspection, Policy, Refusal, inspect as inspect_file, scan, verify};
 use serde_json::{Value, json};
 
@@ -97,7 +98,8 @@ fn table(rows: &[(Candidate, Result<Inspection, Refusal>)]) -> String {
                 let abi = format!("{} {}", info.abi.kind, info.abi.major);
                 let (contract, digest) = (info.contract.to_string(), sha256(inspection).chars().take(12).collect());
                 let capabilities = info.capabilities.join(",");
-                let row = [&info.name, &info.version, &abi, &contract, &info.licence, &info.compiler, &digest, &capabilities, &place];
+                let compiler = or_untold(&info.compiler);
+                let row = [&info.name, &info.version, &abi, &contract, &info.licence, &compiler, &digest, &capabilities, &place];
                 cells.push(row.map(Clone::clone).to_vec());
             }
             Err(refusal) => {
@@ -115,6 +117,19 @@ fn table(rows: &[(Candidate, Result<Inspection, Refusal>)]) -> String {
     if notes.is_empty() { table } else { format!("{table}\n{notes}") }
 }
 
+/// What a note by hand, as of a driver in C, may leave out.
+fn or_untold(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
+}
+
+/// Kind and major, and the tables' fingerprint where the kind has one.
+fn abi(abi: &Abi) -> String {
+    match abi.layout.as_str() {
+        "" => format!("{} {}", abi.kind, abi.major),
+        layout => format!("{} {} (tables {layout})", abi.kind, abi.major),
+    }
+}
+
 fn details(inspection: &Inspection) -> String {
     let info = inspection.info();
     let or_none = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(", ") };
@@ -125,17 +140,17 @@ fn details(inspection: &Inspection) -> String {
         ("vendor", info.vendor.clone()),
         ("licence", info.licence.clone()),
         ("documentation", info.documentation.clone()),
-        ("abi", format!("{} {} (tables {})", info.abi.kind, info.abi.major, info.abi.layout)),
+        ("abi", abi(&info.abi)),
         ("extensions", or_none(&info.abi.offers)),
         ("needs of the host", or_none(&info.abi.requires)),
         ("contract", info.contract.to_string()),
         ("capabilities", or_none(&info.capabilities)),
         ("consistency", format!("{:?}", info.consistency).to_lowercase()),
         ("durability", format!("{:?}", info.durability).to_lowercase()),
-        ("panic", info.panic.clone()),
-        ("target", info.target.clone()),
-        ("compiler", info.compiler.clone()),
-        ("sdk", info.sdk.clone()),
+        ("panic", or_untold(&info.panic)),
+        ("target", or_untold(&info.target)),
+        ("compiler", or_untold(&info.compiler)),
+        ("sdk", or_untold(&info.sdk)),
         ("libraries", or_none(inspection.needed())),
         ("glibc", glibc),
         ("size", format!("{} bytes", inspection.size())),

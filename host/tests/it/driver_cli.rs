@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -141,6 +141,25 @@ fn driver_inspected_tells_everything() {
         let json: Value = serde_json::from_str(&json).expect("it is JSON");
         assert_eq!((&json["name"], &json["settings"]["type"]), (&name.into(), &"object".into()), "programs read the same, schema included");
     }
+}
+
+/// The example, built as its own Makefile says. Its note, written by hand, tells less than a macro's.
+#[test]
+fn driver_in_c_is_inspected_and_listed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/c-driver");
+    let build = format!("BUILD={}", folder.path().display());
+    let Ok(made) = Command::new("make").arg("-C").arg(source).arg(build).output() else {
+        return eprintln!("skipped: there is no make to build the driver in C with");
+    };
+    assert!(made.status.success(), "make: {}", String::from_utf8_lossy(&made.stderr));
+    let path = folder.path().join("liblongshore_driver_c_files.so").display().to_string();
+    let (code, out, err) = run(&["driver", "inspect", &path]);
+    assert_eq!(code, Some(0), "{err}");
+    let value = |key: &str| out.lines().find_map(|line| Some(line.strip_prefix(key)?.trim())).unwrap_or("nothing");
+    assert_eq!((value("name "), value("abi "), value("panic "), value("sdk ")), ("c-files", "c 1", "-", "-"), "{out}");
+    let (_, out, _) = run(&["driver", "list", "--path", &folder.path().display().to_string()]);
+    assert!(out.lines().any(|line| line.starts_with("c-files  0.1.0    c 1")), "{out}");
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! Each refusal is a [`Refusal`]: a stable code and a sentence that says what, where, why and what to do. A loaded library is never
 //! unloaded: buffers, futures, wakers and errors that the host still holds have code in it.
 
+mod c;
 mod elf;
 mod handle;
 mod inspect;

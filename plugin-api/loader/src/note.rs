@@ -125,7 +125,7 @@ fn missing() -> Fault {
     Fault::new(
         RefusalCode::NoteMissing,
         "it is a shared library without a driver note",
-        "give a driver's file, or add `export_driver!` to the driver's crate",
+        "give a driver's file, or add `export_driver!` to the driver's crate (in C: LONGSHORE_DRIVER_NOTE)",
     )
 }
 
@@ -145,7 +145,7 @@ fn malformed(what: &str) -> Fault {
     Fault::new(
         RefusalCode::NoteMalformed,
         format!("its driver note {what}"),
-        "build the driver with the `export_driver!` of longshore-plugin-api, which writes the note",
+        "build the driver with the `export_driver!` of longshore-plugin-api, which writes the note; in C, mend the text in LONGSHORE_DRIVER_NOTE",
     )
 }
 

@@ -10,10 +10,11 @@ use std::time::Duration;
 use abi_stable::library::{AbiHeaderRef, LibraryError, ROOT_MODULE_LOADER_NAME, ROOT_MODULE_LOADER_NAME_WITH_NUL, RootModule};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use longshore_plugin_api::abi::{ABI_LAYOUT, ABI_MAJOR, ForeignDriver, RootRef};
-use longshore_plugin_api::metadata::DriverInfo;
+use longshore_plugin_api::metadata::{AbiKind, DriverInfo};
 use longshore_plugin_api::{Call, DriverError, ErrorClass};
 use serde_json::Value;
 
+use crate::c;
 use crate::handle::DriverHandle;
 use crate::inspect::Inspection;
 use crate::refusal::{Fault, Refusal, RefusalCode, explain_dlopen_error};
@@ -23,9 +24,16 @@ use crate::verify::Policy;
 /// A driver file in this process, for ever.
 #[derive(Clone)]
 pub struct LoadedDriver {
-    root: RootRef,
+    entry: Entry,
     info: Arc<DriverInfo>,
     path: PathBuf,
+}
+
+/// What a file exports.
+#[derive(Clone, Copy)]
+enum Entry {
+    Rust(RootRef),
+    C(&'static c::DriverTable),
 }
 
 /// How instances are opened and called.
@@ -49,6 +57,8 @@ impl Policy {
             host_extensions: Vec::new(),
             host_glibc: glibc_version(),
             entry_symbol: ROOT_MODULE_LOADER_NAME,
+            host_c_major: u32::from(c::values::LONGSHORE_C_MAJOR),
+            c_entry_symbol: c::ENTRY_SYMBOL,
         }
     }
 }
@@ -71,10 +81,10 @@ fn glibc_version() -> (u32, u32) {
 pub fn load(inspection: &Inspection) -> Result<LoadedDriver, Refusal> {
     let path = inspection.path();
     let library = open_library(path.as_os_str()).map_err(|text| explain_dlopen_error(path, &text).named(&inspection.info().name))?;
-    let root = root(&library).map_err(|fault| fault.refuse(path).named(&inspection.info().name))?;
+    let entry = entry(&library, inspection.info()).map_err(|fault| fault.refuse(path).named(&inspection.info().name))?;
     // Never unloaded: see the crate's own documentation.
     std::mem::forget(library);
-    Ok(LoadedDriver { root, info: Arc::new(inspection.info().clone()), path: path.to_owned() })
+    Ok(LoadedDriver { entry, info: Arc::new(inspection.info().clone()), path: path.to_owned() })
 }
 
 fn open_library(path: &OsStr) -> Result<Library, String> {
@@ -90,6 +100,14 @@ fn open_library(path: &OsStr) -> Result<Library, String> {
         let source = std::error::Error::source(&error).map(ToString::to_string);
         source.unwrap_or_else(|| error.to_string())
     })
+}
+
+fn entry(library: &Library, info: &DriverInfo) -> Result<Entry, Fault> {
+    match info.abi.kind() {
+        Some(AbiKind::C) => c::entry(library, info).map(Entry::C),
+        // `verify` has refused all others.
+        Some(AbiKind::Rust) | None => root(library).map(Entry::Rust),
+    }
 }
 
 fn root(library: &Library) -> Result<RootRef, Fault> {
@@ -140,9 +158,12 @@ impl LoadedDriver {
         &self.path
     }
 
-    /// True if `describe` answers what the file's note says (driver contract, section 3).
+    /// True if `describe` answers what the file's note says (driver contract, section 3). A driver in C has the note alone.
     pub fn describes_itself(&self, inspection: &Inspection) -> bool {
-        (self.root.describe())().as_str() == inspection.raw_note()
+        match self.entry {
+            Entry::Rust(root) => (root.describe())().as_str() == inspection.raw_note(),
+            Entry::C(_) => true,
+        }
     }
 
     /// Opens an instance. `settings` were checked against the driver's schema. Needs a tokio runtime: the driver's blocking work runs there.
@@ -153,7 +174,13 @@ impl LoadedDriver {
         let origin = format!("{}/{instance}", self.info.name);
         let services = Arc::new(Services::new(&origin));
         let capabilities = self.info.known_capabilities();
-        let opening = ForeignDriver::open(self.root, settings, (instance, &origin), capabilities, services, |_| None);
+        let names = (instance, origin.as_str());
+        let opening = async {
+            match self.entry {
+                Entry::Rust(root) => ForeignDriver::open(root, settings, names, capabilities, services, |_| None).await,
+                Entry::C(table) => c::open(table, settings, names, capabilities, services).await,
+            }
+        };
         match tokio::time::timeout(options.open_limit, opening).await {
             Ok(driver) => Ok(DriverHandle::new(driver?, self.info.clone(), options.call_limit)),
             Err(_) => {

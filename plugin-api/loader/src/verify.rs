@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use longshore_plugin_api::metadata::CONTRACT;
+use longshore_plugin_api::metadata::{Abi, AbiKind, CONTRACT};
 
 use crate::elf::unreadable;
 use crate::inspect::{Inspection, Sha256};
@@ -29,6 +29,10 @@ pub struct Policy {
     pub host_glibc: (u32, u32),
     /// The symbol that it calls first.
     pub entry_symbol: &'static str,
+    /// The major of the table that it calls in a driver in C.
+    pub host_c_major: u32,
+    /// The symbol of that table.
+    pub c_entry_symbol: &'static str,
 }
 
 /// Compares the file with `policy`, still without running any of it.
@@ -119,15 +123,43 @@ fn name(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
 
 fn abi(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
     let abi = &inspection.info().abi;
-    let ours = policy.host_abi_major;
-    let rebuild = format!("build the driver with a longshore-plugin-api of ABI major {ours}, or use a host that speaks the driver's");
-    if abi.kind != "rust" {
+    match abi.kind() {
+        Some(AbiKind::Rust) => rust_abi(abi, policy)?,
+        Some(AbiKind::C) => c_abi(abi, policy)?,
+        None => {
+            return Err(Fault::new(
+                RefusalCode::AbiKind,
+                format!("it is called through tables of the kind {:?}, this host calls \"rust\" and \"c\"", plain(&abi.kind)),
+                "build the driver with longshore-plugin-api or longshore_driver.h, or use a host that speaks the driver's kind",
+            ));
+        }
+    }
+    let lacking: Vec<_> = abi.requires.iter().filter(|name| !policy.host_extensions.contains(name)).map(|name| plain(name)).collect();
+    if !lacking.is_empty() {
         return Err(Fault::new(
-            RefusalCode::AbiKind,
-            format!("it is called through tables of the kind {:?}, this host calls \"rust\"", plain(&abi.kind)),
-            "build the driver with longshore-plugin-api, or use a host that speaks the driver's kind",
+            RefusalCode::AbiExtension,
+            format!("it cannot do without the host's {}, which this host lacks", quoted(&lacking)),
+            "upgrade the host, or use a version of the driver that asks for less",
         ));
     }
+    Ok(())
+}
+
+fn c_abi(abi: &Abi, policy: &Policy) -> Result<(), Fault> {
+    let ours = policy.host_c_major;
+    if abi.major == ours {
+        return Ok(());
+    }
+    Err(Fault::new(
+        RefusalCode::AbiMajor,
+        format!("built for major {} of the table for C, this host speaks {ours}", abi.major),
+        format!("build the driver with the longshore_driver.h of major {ours}, or use a host that speaks the driver's"),
+    ))
+}
+
+fn rust_abi(abi: &Abi, policy: &Policy) -> Result<(), Fault> {
+    let ours = policy.host_abi_major;
+    let rebuild = format!("build the driver with a longshore-plugin-api of ABI major {ours}, or use a host that speaks the driver's");
     if abi.major != ours {
         let why = format!("built for ABI major {}, this host speaks {ours}", abi.major);
         return Err(Fault::new(RefusalCode::AbiMajor, why, rebuild));
@@ -137,14 +169,6 @@ fn abi(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
         let why =
             format!("its tables of ABI major {ours} are {theirs:?}, this host's are {:?}: one of them was changed", policy.host_layout);
         return Err(Fault::new(RefusalCode::AbiLayout, why, "build the driver with a released longshore-plugin-api of this host's time"));
-    }
-    let lacking: Vec<_> = abi.requires.iter().filter(|name| !policy.host_extensions.contains(name)).map(|name| plain(name)).collect();
-    if !lacking.is_empty() {
-        return Err(Fault::new(
-            RefusalCode::AbiExtension,
-            format!("it cannot do without the host's {}, which this host lacks", quoted(&lacking)),
-            "upgrade the host, or use a version of the driver that asks for less",
-        ));
     }
     Ok(())
 }
@@ -167,7 +191,8 @@ fn contract(inspection: &Inspection) -> Result<(), Fault> {
 
 fn panics(inspection: &Inspection) -> Result<(), Fault> {
     let strategy = &inspection.info().panic;
-    if strategy == "unwind" {
+    // C has no panics; where a driver's language has them, none leaves a call (longshore_driver.h).
+    if strategy == "unwind" || inspection.info().abi.kind() == Some(AbiKind::C) {
         return Ok(());
     }
     Err(Fault::new(
@@ -203,13 +228,18 @@ fn libc(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
 
 /// Looks for the entry without asking the dynamic linker: to ask it, the file would have to be loaded, and loading runs its constructors.
 fn entry(inspection: &Inspection, policy: &Policy) -> Result<(), Refusal> {
-    if inspection.exports(policy.entry_symbol)? {
+    let (symbol, fix) = match inspection.info().abi.kind() {
+        Some(AbiKind::C) => {
+            (policy.c_entry_symbol, "define the driver's table under this name, visible from outside, as longshore_driver.h has it")
+        }
+        _ => {
+            (policy.entry_symbol, "keep the symbol: build a crate of type cdylib, and leave it out of version scripts and of `strip` lists")
+        }
+    };
+    if inspection.exports(symbol)? {
         return Ok(());
     }
-    let fault = Fault::new(
-        RefusalCode::EntryMissing,
-        format!("it does not export {:?}, the symbol that a host calls first", policy.entry_symbol),
-        "keep the symbol: build a crate of type cdylib, and leave it out of version scripts and of `strip` lists",
-    );
+    let why = format!("it does not export {symbol:?}, the symbol that a host calls first");
+    let fault = Fault::new(RefusalCode::EntryMissing, why, fix);
     Err(fault.refuse(inspection.path()).named(&inspection.info().name))
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 #[test]
 fn library_without_note_is_refused() {
     let file = DriverFile::memory().replace(b"longshore\0\0\0{", b"longsh0re\0\0\0{");
-    let fix = "give a driver's file, or add `export_driver!` to the driver's crate";
+    let fix = "give a driver's file, or add `export_driver!` to the driver's crate (in C: LONGSHORE_DRIVER_NOTE)";
     refused(&file.write(), "note-missing", &format!("{UNNAMED}: it is a shared library without a driver note; {fix}"));
 }
 
@@ -40,7 +40,7 @@ fn malformed_note_is_refused() {
     let file = DriverFile::memory().note(|note| note["name"] = json!("Memory"));
     let sentence = format!(
         "{UNNAMED}: its driver note names the driver \"Memory\", a name is [a-z][a-z0-9-]{{0,31}}; build the driver with the \
-         `export_driver!` of longshore-plugin-api, which writes the note"
+         `export_driver!` of longshore-plugin-api, which writes the note; in C, mend the text in LONGSHORE_DRIVER_NOTE"
     );
     refused(&file.write(), "note-malformed", &sentence);
 }
@@ -50,9 +50,9 @@ fn other_abi_is_refused() {
     let major = Policy::of_this_host().host_abi_major;
     let layout = Policy::of_this_host().host_layout;
 
-    let file = DriverFile::memory().note(|note| note["abi"]["kind"] = json!("c"));
-    let fix = "build the driver with longshore-plugin-api, or use a host that speaks the driver's kind";
-    let sentence = format!("{NAMED}: it is called through tables of the kind \"c\", this host calls \"rust\"; {fix}");
+    let file = DriverFile::memory().note(|note| note["abi"]["kind"] = json!("lua"));
+    let fix = "build the driver with longshore-plugin-api or longshore_driver.h, or use a host that speaks the driver's kind";
+    let sentence = format!("{NAMED}: it is called through tables of the kind \"lua\", this host calls \"rust\" and \"c\"; {fix}");
     refused(&file.write(), "abi-kind", &sentence);
 
     let file = DriverFile::memory().note(|note| note["abi"]["major"] = json!(9));

@@ -54,8 +54,8 @@ impl ForeignDriver {
         Ok(Self::adopt(object, capabilities, origin))
     }
 
-    /// Wraps an instance; its extension tables are asked for once, here.
-    pub(crate) fn adopt(object: DriverObject, capabilities: Capabilities, origin: &str) -> Self {
+    /// Wraps an instance, perhaps of this side; its extension tables are asked for once, here.
+    pub fn adopt(object: DriverObject, capabilities: Capabilities, origin: &str) -> Self {
         let (delete_prefix, copy) =
             (table(&object, capabilities, Capability::DeletePrefix), table(&object, capabilities, Capability::Copy));
         let (presign, upload_list) =
