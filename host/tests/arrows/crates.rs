@@ -5,11 +5,16 @@ use serde_json::Value;
 use crate::drawing::Drawing;
 
 /// What tests and benchmarks may use beside the drawing: from, to, reason. Folders, not houses.
-pub(crate) const DEVELOPMENT: &[(&str, &str, &str)] = &[(
-    "conformance",
-    "conformance/specimens/sound",
-    "a test asks for the extension table that this crate defines, and a benchmark calls the driver without the boundary",
-)];
+pub(crate) const DEVELOPMENT: &[(&str, &str, &str)] = &[
+    (
+        "conformance",
+        "conformance/specimens/sound",
+        "a test asks for the extension table that this crate defines, and a benchmark calls the driver without the boundary",
+    ),
+    ("conformance", "conformance/specimens/flawed", "a test goes through the list of its flaws, each of which must be caught"),
+    ("plugins/filesystem", "conformance", "the cases of the contract are tests of the driver, as they are of a stranger's"),
+    ("plugins/memory", "conformance", "the cases of the contract are tests of the driver, as they are of a stranger's"),
+];
 
 /// A crate of the workspace.
 #[derive(Debug)]
