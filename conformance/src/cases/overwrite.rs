@@ -123,7 +123,8 @@ fn used(it: &Subject) -> Result<Option<u64>, crate::verdict::Stop> {
     match it.setting.config.kind(it.info()) {
         StoreKind::Memory => Ok(Some(memory_bytes("self"))),
         StoreKind::Files => {
-            let used = disk_bytes(it.folder()).map_err(|error| crate::verdict::Stop::harness("the store's folder cannot be measured", error))?;
+            let used =
+                disk_bytes(it.folder()).map_err(|error| crate::verdict::Stop::harness("the store's folder cannot be measured", error))?;
             Ok(Some(used))
         }
         StoreKind::Service => Ok(None),

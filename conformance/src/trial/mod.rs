@@ -6,6 +6,7 @@
 //! | `instance` | an instance whose calls are recorded |
 //! | `peer` | another process that has the driver |
 //! | `pattern` | large contents that are known by their offset |
+//! | `reader` | a reader that pauses while others write |
 //! | `strace` | system calls that fail, and processes that die at one |
 //! | `observe` | what this process holds: descriptors, threads, memory |
 //! | `random` | choices that can be repeated |
@@ -15,6 +16,7 @@ pub(crate) mod observe;
 pub(crate) mod pattern;
 pub(crate) mod peer;
 mod random;
+pub(crate) mod reader;
 pub(crate) mod strace;
 mod subject;
 

@@ -85,7 +85,11 @@ pub(super) async fn new_object_outlives_an_old_delete(it: &Subject) -> Outcome {
             it.put(name, "old").await?;
             it.driver.delete(&CALL, key(name)).await?;
             let text = format!("new {round}");
-            if round == 1 { it.upload(name, &[text.clone().into()]).await? } else { it.put(name, text.clone()).await? };
+            if round == 1 {
+                it.upload(name, &[text.clone().into()]).await?
+            } else {
+                it.put(name, text.clone()).await?
+            };
             same(text.as_bytes(), &it.get(name).await?, format_args!("{name:?}, written right after its delete"))?;
         }
     }

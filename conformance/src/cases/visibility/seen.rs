@@ -54,8 +54,10 @@ pub(super) async fn writes_are_seen_at_once(it: &Subject) -> Outcome {
     for round in 0..40 {
         // What was read or listed before must not be remembered; each round is longer than the last.
         let bytes = format!("round {round:>0$}", round + 3).into_bytes();
-        it.put("p/put", bytes.clone()).await?;
-        sees(&it.driver, "p/put", &bytes, "the writer").await?;
+        for bytes in [b"first", &bytes[..]] {
+            it.put("p/put", bytes.to_vec()).await?;
+            sees(&it.driver, "p/put", bytes, "the writer").await?;
+        }
         it.upload("p/uploaded", &[bytes.clone().into()]).await?;
         sees(&it.driver, "p/uploaded", &bytes, "the writer").await?;
         let mut expected = vec!["p/put", "p/uploaded"];
