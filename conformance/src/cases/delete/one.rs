@@ -79,7 +79,7 @@ pub(super) async fn emptied_prefix_is_gone(it: &Subject) -> Outcome {
 }
 
 pub(super) async fn new_object_outlives_an_old_delete(it: &Subject) -> Outcome {
-    let names: Vec<_> = (0..30).map(|number| format!("p/{number:02}")).collect();
+    let names: Vec<_> = (0..12).map(|number| format!("p/{number:02}")).collect();
     for round in 0..3 {
         for name in &names {
             it.put(name, "old").await?;

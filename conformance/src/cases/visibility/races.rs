@@ -75,12 +75,13 @@ async fn upload(driver: &Instance, bytes: &Bytes) -> Result<(), DriverError> {
 }
 
 async fn see_version(driver: &Instance) -> Outcome {
-    let read = driver.read(&CALL, key("a"), ByteRange::ALL).await?;
+    let failed = |error| Stop::breach(format!("read of an object that others replace again and again answers: {error}"));
+    let read = driver.read(&CALL, key("a"), ByteRange::ALL).await.map_err(failed)?;
     let size = read.info.size;
     let mut got = Vec::new();
     match drain(&mut Body::new(read.body), &mut got).await {
         Err(error) if error.class() == ErrorClass::Broken => Ok(()),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(failed(error)),
         Ok(()) => {
             hold!(got.len() as u64 == size, "while others wrote, a reader was told {size} bytes and got {}", got.len());
             let Some(byte) = version(got.len()) else {

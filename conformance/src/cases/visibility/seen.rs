@@ -51,7 +51,7 @@ async fn sees(driver: &Instance, name: &str, bytes: &[u8], who: &str) -> Outcome
 
 pub(super) async fn writes_are_seen_at_once(it: &Subject) -> Outcome {
     let has_copy = it.capabilities.has(Capability::Copy);
-    for round in 0..40 {
+    for round in 0..20 {
         // What was read or listed before must not be remembered; each round is longer than the last.
         let bytes = format!("round {round:>0$}", round + 3).into_bytes();
         for bytes in [b"first", &bytes[..]] {
@@ -79,7 +79,7 @@ pub(super) async fn writes_are_seen_at_once(it: &Subject) -> Outcome {
 
 pub(super) async fn others_see_every_write(it: &Subject) -> Outcome {
     let second = it.second().await?;
-    for round in 0..20 {
+    for round in 0..10 {
         let bytes = format!("round {round:>0$}", round + 3).into_bytes();
         for (writer, reader, who) in [(&it.driver, &second, "another instance"), (&second, &it.driver, "the first instance")] {
             writer.put(&CALL, key("a"), bytes.clone().into(), Condition::Always).await?;
@@ -99,7 +99,7 @@ pub(super) async fn others_see_every_write(it: &Subject) -> Outcome {
 async fn processes_see_every_write(it: &Subject) -> Outcome {
     let peer = Peer::start(it).await?;
     let named = || "a/b".to_owned();
-    for round in 0..20 {
+    for round in 0..10 {
         let text = format!("round {round:>0$}", round + 3);
         it.put("a/b", text.clone()).await?;
         let got = peer.ask(Question::Get { key: named() }).await?;
