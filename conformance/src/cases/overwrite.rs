@@ -9,7 +9,7 @@ use crate::case::{Outcome, cases};
 use crate::config::StoreKind;
 use crate::trial::observe::memory_bytes;
 use crate::trial::{CALL, Random, Subject, key};
-use crate::verdict::{hold, same};
+use crate::verdict::{Stop, hold, same};
 
 cases! { "overwrite":
     store "OVW-01" Must Functional Core [] shorter_leaves_no_tail, "section 3, put" =
@@ -119,11 +119,11 @@ async fn space_of_the_old_is_given_back(it: &Subject) -> Outcome {
 }
 
 /// What the store holds, where it can be seen from here.
-fn used(it: &Subject) -> Result<Option<u64>, crate::verdict::Stop> {
+fn used(it: &Subject) -> Result<Option<u64>, Stop> {
     match it.setting.config.kind(it.info()) {
         StoreKind::Memory => Ok(Some(memory_bytes("self"))),
         StoreKind::Files => {
-            let used = disk_bytes(it.folder()).map_err(|error| crate::verdict::Stop::harness("the store's folder cannot be measured", error))?;
+            let used = disk_bytes(it.folder()).map_err(|error| Stop::harness("the store's folder cannot be measured", error))?;
             Ok(Some(used))
         }
         StoreKind::Service => Ok(None),

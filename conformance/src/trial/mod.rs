@@ -6,6 +6,7 @@
 //! | `instance` | an instance whose calls are recorded |
 //! | `peer` | another process that has the driver |
 //! | `pattern` | large contents that are known by their offset |
+//! | `reader` | a reader that pauses while others write |
 //! | `strace` | system calls that fail, and processes that die at one |
 //! | `power` | stores after a power loss |
 //! | `change` | changes of a store that are interrupted, and what may be there afterwards |
@@ -35,6 +36,7 @@ pub(crate) mod power;
 mod random;
 pub(crate) mod said;
 pub(crate) mod signed;
+pub(crate) mod reader;
 pub(crate) mod strace;
 mod subject;
 pub(crate) mod surroundings;

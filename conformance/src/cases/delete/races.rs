@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use longshore_loader::api::convenience::Body;
-use longshore_loader::api::{ByteRange, Bytes, Capability, Driver, ErrorClass};
+use longshore_loader::api::{Bytes, Capability, Driver, ErrorClass};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::case::{Need, Outcome};
-use crate::trial::{CALL, Random, Subject, drain, key, prefix};
-use crate::verdict::{hold, refused, same};
+use crate::trial::reader::Paused;
+use crate::trial::{CALL, Instance, Random, Subject, key, prefix};
+use crate::verdict::{hold, refused};
 
 pub(super) async fn open_readers_outlive_a_delete(it: &Subject) -> Outcome {
-    let old = Random::new(it.seed()).bytes(3 << 20);
     let second = if it.lacks(&[Need::SharedStore]).is_none() { Some(it.second().await?) } else { None };
     let mut ways = vec!["delete", "delete and put"];
     if it.capabilities.has(Capability::DeletePrefix) {
@@ -20,35 +19,29 @@ pub(super) async fn open_readers_outlive_a_delete(it: &Subject) -> Outcome {
     }
     for how in ways {
         for remover in [Some(&it.driver), second.as_ref()].into_iter().flatten() {
-            it.upload("a/b", &old.chunks(1 << 20).map(Bytes::copy_from_slice).collect::<Vec<_>>()).await?;
-            let mut readers = Vec::new();
-            for chunks in [0, 1] {
-                let mut body = Body::new(it.driver.read(&CALL, key("a/b"), ByteRange::ALL).await?.body);
-                let mut got = Vec::new();
-                for _ in 0..chunks {
-                    got.extend_from_slice(&body.next().await?.unwrap_or_default());
-                }
-                readers.push((body, got));
-            }
-            match how {
-                "delete_prefix" => remover.delete_prefix(&CALL, prefix("a")).await?,
-                _ => remover.delete(&CALL, key("a/b")).await?,
-            }
-            refused(it.get("a/b").await, &[ErrorClass::NotFound], format_args!("read after {how} while readers have the object open"))?;
-            if how == "delete and put" {
-                it.put("a/b", vec![7; 3 << 20]).await?;
-            }
-            for (mut body, mut got) in readers {
-                match drain(&mut body, &mut got).await {
-                    Err(error) if error.class() == ErrorClass::Broken => {}
-                    Err(error) => return Err(error.into()),
-                    Ok(()) => same(&old, &got, format_args!("a reader that began before {how}"))?,
-                }
-            }
+            readers_outlive(it, remover, how).await?;
         }
     }
     if let Some(second) = second {
         second.close(&CALL).await?;
+    }
+    Ok(())
+}
+
+async fn readers_outlive(it: &Subject, remover: &Instance, how: &str) -> Outcome {
+    let old = Random::new(it.seed()).bytes(3 << 20);
+    it.upload("a/b", &old.chunks(1 << 20).map(Bytes::copy_from_slice).collect::<Vec<_>>()).await?;
+    let readers = [Paused::begin(&it.driver, "a/b", 0, 0).await?, Paused::begin(&it.driver, "a/b", 0, 1).await?];
+    match how {
+        "delete_prefix" => remover.delete_prefix(&CALL, prefix("a")).await?,
+        _ => remover.delete(&CALL, key("a/b")).await?,
+    }
+    refused(it.get("a/b").await, &[ErrorClass::NotFound], format_args!("read after {how} while readers have the object open"))?;
+    if how == "delete and put" {
+        it.put("a/b", vec![7; 3 << 20]).await?;
+    }
+    for reader in readers {
+        reader.finish(&old, how).await?;
     }
     Ok(())
 }

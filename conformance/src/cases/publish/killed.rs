@@ -65,7 +65,8 @@ async fn one_is_whole(it: &Subject, site: &Site, destination: &str, token: &[u8]
         hold!(got.is_none(), "{}; an object of {:?} bytes is there, which nobody wrote", what(), got.map(|got| got.len()));
     }
     let resumed = it.driver.upload_resume(&CALL, &UploadToken::new(token)?).await;
-    let mut upload = resumed.map_err(|error| Stop::breach(format!("{}; the new object is not there, and resuming it answers: {error}", what())))?;
+    let mut upload =
+        resumed.map_err(|error| Stop::breach(format!("{}; the new object is not there, and resuming it answers: {error}", what())))?;
     let offset = upload.offset();
     hold!(offset == new.len() as u64, "{}; {} bytes were suspended, and the upload goes on at {offset}", what(), new.len());
     upload.commit(&CALL, key(destination), offset).await?;

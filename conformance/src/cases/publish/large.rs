@@ -1,7 +1,9 @@
 //! An object that is larger than what object stores copy by one call.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use longshore_loader::api::convenience::Body;
-use longshore_loader::api::{ByteRange, Capability, Driver, Upload};
+use longshore_loader::api::{ByteRange, Call, Capability, Driver, Upload};
 
 use crate::case::{Need, Outcome};
 use crate::trial::pattern::Pattern;
@@ -14,6 +16,16 @@ const SIZE: u64 = 5 * GIB + 1;
 /// Two such objects, and something for everybody else.
 const FREE: u64 = 2 * SIZE + 2 * GIB;
 
+/// How long a back-end may take to move or copy all of it by one call: 10 MiB a second.
+const PATIENCE: Duration = Duration::from_secs(SIZE / (10 << 20));
+
+/// The context of a call that takes as long as the object is large.
+fn patient() -> Call {
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + PATIENCE;
+    // As milliseconds it fits for millions of years.
+    Call::new(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX), 0)
+}
+
 pub(super) async fn large_object_is_published(it: &Subject) -> Outcome {
     if it.lacks(&[Need::Files]).is_none() {
         let free = rustix::fs::statvfs(it.folder()).map_err(|error| Stop::harness("the free space is not known", error))?;
@@ -25,11 +37,11 @@ pub(super) async fn large_object_is_published(it: &Subject) -> Outcome {
     let mut upload = it.driver.upload_begin(&CALL, Some(key("large"))).await?;
     pattern.write(&mut upload, 0..SIZE, || ()).await?;
     // Elsewhere than it was begun for, so that a driver that wrote to the destination has to move it.
-    let info = upload.commit(&CALL, key("moved/large"), SIZE).await?;
+    let info = upload.commit(&patient(), key("moved/large"), SIZE).await?;
     hold!(info.size == SIZE, "a commit of {SIZE} bytes tells a size of {}", info.size);
     is_whole(it, &pattern, "moved/large").await?;
     if it.capabilities.has(Capability::Copy) {
-        it.driver.copy(&CALL, key("moved/large"), key("copied/large")).await?;
+        it.driver.copy(&patient(), key("moved/large"), key("copied/large")).await?;
         it.driver.delete(&CALL, key("moved/large")).await?;
         is_whole(it, &pattern, "copied/large").await?;
         it.driver.delete(&CALL, key("copied/large")).await?;

@@ -47,7 +47,7 @@ pub(super) async fn destination_is_never_absent(it: &Subject) -> Outcome {
 }
 
 async fn finds_one(driver: &Instance, versions: &[Bytes], number: usize) -> Outcome {
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         let info = driver.stat(&CALL, key("a")).await;
         let info = info.map_err(|error| Stop::breach(format!("stat of an object that is being replaced answers: {error}")))?;
         hold!(versions.iter().any(|bytes| bytes.len() as u64 == info.size), "stat tells {} bytes, which nobody wrote", info.size);

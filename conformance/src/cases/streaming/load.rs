@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::case::Outcome;
 use crate::trial::observe::{GRACE, Held};
+use crate::trial::reader::Paused;
 use crate::trial::{CALL, Instance, Random, Subject, get, key};
 use crate::verdict::{Stop, hold, same};
 
@@ -56,9 +57,7 @@ async fn paused_readers_delay_nobody(it: &Subject) -> Outcome {
     it.upload("p/large", &whole.chunks(1 << 20).map(Bytes::copy_from_slice).collect::<Vec<_>>()).await?;
     let mut paused = Vec::new();
     for _ in 0..CLIENTS {
-        let mut body = Body::new(it.driver.read(&CALL, key("p/large"), ByteRange::ALL).await?.body);
-        let begin = body.next().await?.unwrap_or_default();
-        paused.push((body, begin.to_vec()));
+        paused.push(Paused::begin(&it.driver, "p/large", 0, 1).await?);
     }
     // A lock that a reader holds for as long as it reads would stop one of these at the limit of every call.
     it.put("p/small", "text").await?;
@@ -69,12 +68,8 @@ async fn paused_readers_delay_nobody(it: &Subject) -> Outcome {
     let listed = it.objects().await?;
     hold!(listed == ["p/large", "p/other", "p/small"], "{listed:?} are listed while readers pause");
     it.driver.delete(&CALL, key("p/small")).await?;
-    for (mut body, mut got) in paused {
-        match crate::trial::drain(&mut body, &mut got).await {
-            Err(error) if error.class() == longshore_loader::api::ErrorClass::Broken => {}
-            Err(error) => return Err(error.into()),
-            Ok(()) => same(&whole, &got, "a reader that paused while its object was replaced")?,
-        }
+    for reader in paused {
+        reader.finish(&whole, "the replacement of its object").await?;
     }
     Ok(())
 }

@@ -28,8 +28,8 @@ struct Watch {
 }
 
 impl Watch {
-    /// Looks again and again until it is dropped, so that nothing that is held for a moment only is missed but by chance; what is held from one
-    /// chunk to the next is seen for certain by [`Self::look`].
+    /// Looks again and again until it is dropped: what is held for a moment only is missed at worst by chance, and what is held from one chunk
+    /// to the next is seen by [`Self::look`] for certain.
     fn begin() -> Self {
         let before = memory_bytes("self");
         let (peak, stop) = (Arc::new(AtomicU64::new(before)), Arc::new(AtomicBool::new(false)));

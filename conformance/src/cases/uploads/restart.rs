@@ -90,7 +90,8 @@ async fn suspended(it: &Subject, content: &Content) -> Result<Vec<u8>, Stop> {
 
 /// Kills at each system call of a write, and at each of a suspend.
 async fn killed_during_calls(it: &Subject, random: &mut Random) -> Outcome {
-    let (first, more) = (Content::Random { seed: random.number(), size: SUSPENDED_BYTES }, Content::Random { seed: random.number(), size: 2_500_000 });
+    let (first, more) =
+        (Content::Random { seed: random.number(), size: SUSPENDED_BYTES }, Content::Random { seed: random.number(), size: 2_500_000 });
     let written = [first.bytes(), more.bytes()].concat();
     let suspend = Question::Suspend { upload: 1 };
     let mut reached = 0;

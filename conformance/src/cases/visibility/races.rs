@@ -8,6 +8,7 @@ use longshore_loader::api::{ByteRange, Bytes, Condition, Driver, DriverError, Er
 use tokio::task::JoinSet;
 
 use crate::case::{Need, Outcome};
+use crate::trial::reader::Paused;
 use crate::trial::{CALL, Instance, Random, Subject, drain, get, key};
 use crate::verdict::{Stop, hold, same};
 
@@ -74,12 +75,13 @@ async fn upload(driver: &Instance, bytes: &Bytes) -> Result<(), DriverError> {
 }
 
 async fn see_version(driver: &Instance) -> Outcome {
-    let read = driver.read(&CALL, key("a"), ByteRange::ALL).await?;
+    let failed = |error| Stop::breach(format!("read of an object that others replace again and again answers: {error}"));
+    let read = driver.read(&CALL, key("a"), ByteRange::ALL).await.map_err(failed)?;
     let size = read.info.size;
     let mut got = Vec::new();
     match drain(&mut Body::new(read.body), &mut got).await {
         Err(error) if error.class() == ErrorClass::Broken => Ok(()),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(failed(error)),
         Ok(()) => {
             hold!(got.len() as u64 == size, "while others wrote, a reader was told {size} bytes and got {}", got.len());
             let Some(byte) = version(got.len()) else {
@@ -95,28 +97,23 @@ pub(super) async fn open_readers_keep_the_old(it: &Subject) -> Outcome {
     let mut random = Random::new(it.seed());
     let old = random.bytes(3 << 20);
     for writer in [Some(&it.driver), second.as_ref()].into_iter().flatten() {
-        for (how, size) in [("put", 1 << 20), ("put", 10), ("upload", 3 << 20), ("upload", 0)] {
+        for (as_put, size) in [(true, 1 << 20), (true, 10), (false, 3 << 20), (false, 0)] {
             let new = Bytes::from(random.bytes(size));
             it.upload("a", &old.chunks(1 << 20).map(Bytes::copy_from_slice).collect::<Vec<_>>()).await?;
-            // One that has not taken a chunk yet, one that has, one that is near the end.
             let mut readers = Vec::new();
             for (from, chunks) in [(0, 0), (0, 1), (2 << 20, 1)] {
-                let mut body = Body::new(it.driver.read(&CALL, key("a"), ByteRange::from(from as u64)).await?.body);
-                let mut got = Vec::new();
-                for _ in 0..chunks {
-                    got.extend_from_slice(&body.next().await?.unwrap_or_default());
-                }
-                readers.push((from, body, got));
+                readers.push(Paused::begin(&it.driver, "a", from, chunks).await?);
             }
-            if how == "put" { put(writer, &new).await? } else { upload(writer, &new).await? }
-            for (from, mut body, mut got) in readers {
-                match drain(&mut body, &mut got).await {
-                    Err(error) if error.class() == ErrorClass::Broken => {}
-                    Err(error) => return Err(error.into()),
-                    Ok(()) => same(&old[from..], &got, format_args!("a reader from {from} on that began before a {how} of {size} bytes"))?,
-                }
+            if as_put {
+                put(writer, &new).await?;
+            } else {
+                upload(writer, &new).await?;
             }
-            same(&new, &it.get("a").await?, format_args!("a {how} of {size} bytes while readers had the old object open"))?;
+            let what = format!("{} of {size} bytes over the object", if as_put { "a put" } else { "an upload" });
+            for reader in readers {
+                reader.finish(&old, &what).await?;
+            }
+            same(&new, &it.get("a").await?, what)?;
         }
     }
     if let Some(second) = second {
