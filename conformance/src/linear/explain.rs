@@ -23,13 +23,15 @@ pub(crate) fn must_be_linear(key: &str, history: &[Operation]) -> Result<(), Sto
 
 fn breach(key: &str, history: &[Operation], culprit: usize) -> Breach {
     let bad = &history[culprit];
-    let newest = history.iter().filter(|other| other.act.changes() && other.end.is_some_and(|end| end < bad.begin));
-    let newest = newest.max_by_key(|other| other.end).map_or_else(
-        || "no change was answered before it began".to_owned(),
-        |newest| format!("the last change that was answered before it began is {:?} by client {}", newest.act.to_string(), newest.client),
-    );
+    let newest = |of: &dyn Fn(&Operation) -> bool| {
+        let before = history.iter().filter(|other| of(other) && other.end.is_some_and(|end| end < bad.begin));
+        let newest = before.max_by_key(|other| other.end);
+        newest.map_or_else(|| "none".to_owned(), |newest| format!("{:?} by client {}", newest.act.to_string(), newest.client))
+    };
+    let (change, look) = (newest(&|other| other.act.changes()), newest(&|other| !other.act.changes()));
     let sentence = format!(
-        "no order of the calls of {key:?} explains {:?}, answered to client {} after {} µs: {newest}",
+        "no order of the calls of {key:?} explains {:?}, answered to client {} after {} µs; before it began, the last change \
+         answered was {change}, the last other answer {look}",
         bad.act.to_string(),
         bad.client,
         micros(bad.end.unwrap_or(bad.begin)),

@@ -94,22 +94,19 @@ async fn give_up_all(it: &Subject, cycles: usize) -> Result<usize, Stop> {
 
 /// Gives up one call; true if it was not answered by then.
 async fn give_up(driver: &Instance, client: usize, random: &mut Random) -> Result<bool, DriverError> {
-    let polls = 1 + random.below(2);
     let name = format!("k/{client}");
     let answer = match random.below(6) {
-        0 => {
-            dropped_after(polls, driver.put(&CALL, key(&name), signed(&name, 1, 200_000), Condition::Always)).await.map(|put| put.map(drop))
-        }
-        1 => dropped_after(polls, driver.stat(&CALL, key("read"))).await.map(|stat| stat.map(drop)),
-        2 => dropped_after(polls, driver.list(&CALL, &ListRequest::objects(prefix(""), 10))).await.map(|page| page.map(drop)),
+        0 => dropped_after(1, driver.put(&CALL, key(&name), signed(&name, 1, 200_000), Condition::Always)).await.map(|put| put.map(drop)),
+        1 => dropped_after(1, driver.stat(&CALL, key("read"))).await.map(|stat| stat.map(drop)),
+        2 => dropped_after(1, driver.list(&CALL, &ListRequest::objects(prefix(""), 10))).await.map(|page| page.map(drop)),
         3 => {
             let read = async {
                 let mut body = Body::new(driver.read(&CALL, key("read"), ByteRange::ALL).await?.body);
                 body.next().await.map(drop)
             };
-            dropped_after(polls, read).await
+            dropped_after(1, read).await
         }
-        4 => dropped_after(polls, driver.upload_begin(&CALL, Some(key(&name)))).await.map(|upload| upload.map(drop)),
+        4 => dropped_after(1, driver.upload_begin(&CALL, Some(key(&name)))).await.map(|upload| upload.map(drop)),
         _ => {
             let upload = async {
                 let mut upload = driver.upload_begin(&CALL, Some(key(&name))).await?;

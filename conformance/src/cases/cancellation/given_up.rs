@@ -45,8 +45,8 @@ impl Change {
         [Self::Put, Self::Commit, Self::Delete].into_iter().chain(copy).collect()
     }
 
-    /// What `name` may hold after the call, if it held its write 1 before.
-    fn new(self) -> Option<usize> {
+    /// What the key holds after the call, if it held its write 1 before.
+    fn leaves(self) -> Option<usize> {
         (self != Self::Delete).then_some(2)
     }
 }
@@ -89,27 +89,45 @@ impl Ready {
 }
 
 pub(super) async fn work_stops(it: &Subject) -> Outcome {
-    /// How long is watched after the time in which the work must have stopped.
-    const WATCHED: Duration = Duration::from_secs(3);
-    let mut names = Vec::new();
-    let mut given_up = 0;
+    // All are prepared before the first is given up, so that the time from then on is known.
+    let mut calls = Vec::new();
     for change in Change::of(it) {
         for (number, size) in [10, 200_000, 3_000_000].into_iter().enumerate() {
-            let name = format!("k/{change:?}-{number}");
-            let ready = Ready::new(it, change, &name, size).await?;
-            match dropped_after(1, ready.call()).await {
-                None => given_up += 1,
-                Some(answer) => answer?,
-            }
-            names.push(name);
+            calls.push(Ready::new(it, change, &format!("k/{change:?}-{number}"), size).await?);
         }
     }
-    let dropped = give_up_a_long_delete(it).await?;
+    let names: Vec<_> = calls.iter().map(|call| call.name.clone()).collect();
+    let many = it.capabilities.has(Capability::DeletePrefix);
+    for number in 0..if many { 300 } else { 0 } {
+        it.put(&format!("many/{number}"), "x").await?;
+    }
+    let mut given_up = 0;
+    for ready in calls {
+        match dropped_after(1, ready.call()).await {
+            None => given_up += 1,
+            Some(answer) => answer?,
+        }
+    }
+    if many {
+        match dropped_after(1, it.driver.delete_prefix(&CALL, prefix("many"))).await {
+            None => given_up += 1,
+            Some(answer) => answer?,
+        }
+    }
     tokio::time::sleep(STOPS_WITHIN).await;
-    let (then, listed) = (all_held(&it.driver, &names).await?, it.objects().await?.len());
+    nothing_changes(it, &names).await?;
+    it.note("calls given up", given_up);
+    reads_are_freed(it).await
+}
+
+/// Watches the keys, and how many objects there are, once all work must have stopped.
+async fn nothing_changes(it: &Subject, names: &[String]) -> Outcome {
+    /// Long enough for whoever works on as if nothing had been said.
+    const WATCHED: Duration = Duration::from_secs(3);
     let begin = Instant::now();
+    let (then, listed) = (all_held(&it.driver, names).await?, it.objects().await?.len());
     while begin.elapsed() < WATCHED {
-        let now = all_held(&it.driver, &names).await?;
+        let now = all_held(&it.driver, names).await?;
         let changed = names.iter().zip(then.iter().zip(&now)).find(|(_, (then, now))| then != now);
         if let Some((name, (then, now))) = changed {
             let late = (STOPS_WITHIN + begin.elapsed()).as_millis();
@@ -123,24 +141,11 @@ pub(super) async fn work_stops(it: &Subject) -> Outcome {
         hold!(count == listed, "a delete_prefix was given up; after 1 s {listed} objects were left, and still later {count}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    it.note("calls given up", given_up + usize::from(dropped));
-    reads_are_freed(it).await
+    Ok(())
 }
 
 fn shown(held: Option<usize>) -> String {
     held.map_or_else(|| "nothing".to_owned(), |number| format!("its write {number}"))
-}
-
-/// True if it was given up before it was answered.
-async fn give_up_a_long_delete(it: &Subject) -> Result<bool, Stop> {
-    if !it.capabilities.has(Capability::DeletePrefix) {
-        return Ok(false);
-    }
-    for number in 0..300 {
-        it.put(&format!("many/{number}"), "x").await?;
-    }
-    let answer = dropped_after(1, it.driver.delete_prefix(&CALL, prefix("many"))).await;
-    answer.transpose().map(|answer| answer.is_none()).map_err(Stop::from)
 }
 
 async fn reads_are_freed(it: &Subject) -> Outcome {
@@ -245,7 +250,7 @@ pub(super) async fn put_is_old_or_new(it: &Subject) -> Outcome {
 
 async fn is_old_or_new(it: &Subject, change: Change, name: &str, answered: bool) -> Outcome {
     let now = held(&it.driver, name).await?;
-    let (new, is) = (change.new(), shown(now));
+    let (new, is) = (change.leaves(), shown(now));
     hold!(
         now == new || (!answered && now == Some(1)),
         "a {change:?} of {name:?} was given up (answered: {answered}), and the key holds {is}"

@@ -35,7 +35,7 @@ cases! { "cancellation":
     store "CAN-06" Must Functional Core [] deadlines_are_kept, "section 8" =
         "a call whose deadline has passed is answered at once, one whose deadline is far away in full";
     store "CAN-07" Must Concurrent Full [] cycles_leave_nothing, "section 8" =
-        "10000 calls that were given up leave no descriptor, thread, memory, file or upload behind";
+        "10000 calls that are begun and given up leave no descriptor, thread, memory, file or upload behind";
     file "CAN-08" Must Fault Core [Need::Service] silent_back_end_can_be_left, "section 8" =
         "calls can be given up, and deadlines pass, while the back-end does not answer at all";
     store "CAN-09" Must Functional Core [] dropped_uploads_publish_nothing, "section 5" =

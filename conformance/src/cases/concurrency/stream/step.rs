@@ -76,14 +76,14 @@ impl Step {
             }
             11 => Self::Stat { key },
             12..=14 => Self::List {
-                prefix: *random.one_of(&PREFIXES),
+                prefix: random.one_of::<&str>(&PREFIXES),
                 recursive: random.below(2) == 0,
                 limit: *random.one_of(&[1, 2, 3, 1000]),
                 after: (random.below(2) == 0).then(|| *random.one_of(&AFTER)),
             },
             15..=16 => Self::Delete { key },
-            17 if capabilities.has(Capability::DeletePrefix) => Self::DeletePrefix { prefix: *random.one_of(&PREFIXES) },
-            18 if capabilities.has(Capability::Copy) => Self::Copy { from: key, to: *random.one_of(&KEYS) },
+            17 if capabilities.has(Capability::DeletePrefix) => Self::DeletePrefix { prefix: random.one_of::<&str>(&PREFIXES) },
+            18 if capabilities.has(Capability::Copy) => Self::Copy { from: key, to: random.one_of::<&str>(&KEYS) },
             19 if capabilities.has(Capability::PutIfAbsent) => Self::Put { key, content, if_absent: true },
             _ => Self::Get { key },
         }
