@@ -32,6 +32,7 @@ async fn one_goes_after_each_page(it: &Subject, below: &str, names: &[String], r
     loop {
         let after = walked.last().map(String::as_str);
         let page = it.page(&ListRequest { prefix: prefix(below), start_after: after, limit, recursive }).await?;
+        hold!(!page.entries.is_empty() || !page.more, "a page of {limit} after {after:?} is empty and says that more follows");
         hold!(walked.len() <= 2 * names.len(), "a walk of {} names has no end: {walked:?}", names.len());
         walked.extend(page.entries.iter().map(Entry::text));
         if !page.more {
