@@ -13,7 +13,6 @@ use crate::trial::{CALL, Setting, Subject, Trial, get, key, walk};
 use crate::verdict::{Stop, hold, refused};
 
 pub(super) async fn health_tells_the_truth(it: &Subject) -> Outcome {
-    it.driver.health(&CALL).await?;
     it.put("a/b", "c").await?;
     let before = it.objects().await?;
     for _ in 0..3 {

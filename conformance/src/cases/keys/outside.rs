@@ -1,5 +1,6 @@
 //! What lies beside the objects: around the store, in the driver's own folders, and behind links that somebody planted.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -66,7 +67,9 @@ pub(super) async fn nothing_leads_outside(it: &Subject) -> Outcome {
     let sentinels = fenced.plant("sentinel", SENTINEL)?;
     let before = fenced.around()?;
     let driver = &fenced.driver;
-    for way in sentinels.iter().flat_map(|sentinel| ways_out(sentinel)) {
+    // Those that go up are the same for each sentinel.
+    let ways: BTreeSet<_> = sentinels.iter().flat_map(|sentinel| ways_out(sentinel)).collect();
+    for way in &ways {
         let way = way.as_str();
         refused(driver.stat(&CALL, key(way)).await, &[NotFound], format_args!("stat of the key {way:?}, which nobody wrote"))?;
         refused(get(driver, way).await, &[NotFound], format_args!("read of the key {way:?}, which nobody wrote"))?;

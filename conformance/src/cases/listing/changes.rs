@@ -14,7 +14,7 @@ use crate::verdict::{Stop, hold, refused};
 
 pub(super) async fn last_key_of_a_page_may_go(it: &Subject) -> Outcome {
     for recursive in [false, true] {
-        for limit in [1, 2, 4, 7] {
+        for limit in [1, 4, 7] {
             let below = format!("r{recursive}/l{limit}");
             let names: Vec<_> = (0..15).map(|number| format!("{below}/{number:02}")).collect();
             for name in &names {
@@ -32,6 +32,7 @@ async fn one_goes_after_each_page(it: &Subject, below: &str, names: &[String], r
     loop {
         let after = walked.last().map(String::as_str);
         let page = it.page(&ListRequest { prefix: prefix(below), start_after: after, limit, recursive }).await?;
+        hold!(!page.entries.is_empty() || !page.more, "a page of {limit} after {after:?} is empty and says that more follows");
         hold!(walked.len() <= 2 * names.len(), "a walk of {} names has no end: {walked:?}", names.len());
         walked.extend(page.entries.iter().map(Entry::text));
         if !page.more {
