@@ -30,7 +30,7 @@ cases! { "faults":
     file "FLT-13" Should Fault Full [Need::Files, Need::Durable] read_only_disk_is_told, "section 7" within 300 =
         "a disk that becomes read-only is `read_only` to writes, and is still read";
     file "FLT-15" Should Fault Full [Need::Files, Need::Durable] memory_is_bounded, "section 5" within 300 =
-        "an upload of 256 MiB works in a process that may have 64 MiB more than it has when it is idle";
+        "an upload of 128 MiB works in a process that may have 64 MiB more than it has when it is idle";
     file "FLT-16" Should Fault Soak [Need::Files, Need::Durable] random_single_faults, "section 2" within 3600 =
         "after one random fault at a random system call, 1000 times, the store has the old or the new state, whole";
 }
