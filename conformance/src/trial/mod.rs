@@ -8,6 +8,7 @@
 //! | `strace` | system calls that fail, and processes that die at one |
 //! | `power` | stores after a power loss |
 //! | `change` | changes of a store that are interrupted, and what may be there afterwards |
+//! | `proxy` | a relay in front of a service, which fails on purpose |
 //! | `observe` | what this process holds: descriptors, threads, memory |
 //! | `random` | choices that can be repeated |
 
@@ -16,6 +17,7 @@ mod instance;
 pub(crate) mod observe;
 pub(crate) mod peer;
 pub(crate) mod power;
+pub(crate) mod proxy;
 mod random;
 pub(crate) mod strace;
 mod subject;
