@@ -10,6 +10,7 @@
 //! | `strace` | system calls that fail, and processes that die at one |
 //! | `power` | stores after a power loss |
 //! | `change` | changes of a store that are interrupted, and what may be there afterwards |
+//! | `proxy` | a relay in front of a service, which fails on purpose |
 //! | `observe` | what this process holds: descriptors, threads, memory |
 //! | `abandon` | calls that are given up |
 //! | `signed` | contents that tell which key they belong to |
@@ -33,6 +34,7 @@ pub(crate) mod observe;
 pub(crate) mod pattern;
 pub(crate) mod peer;
 pub(crate) mod power;
+pub(crate) mod proxy;
 mod random;
 pub(crate) mod said;
 pub(crate) mod signed;

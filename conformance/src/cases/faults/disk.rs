@@ -136,7 +136,7 @@ pub(super) async fn short_writes_are_not_whole(trial: &Trial) -> Outcome {
 
 pub(super) async fn memory_is_bounded(trial: &Trial) -> Outcome {
     const MORE_BYTES: u64 = 64 << 20;
-    const PARTS: u64 = 64;
+    const PARTS: u64 = 32;
     let peer = Peer::start(trial).await?;
     let write = Question::Write { upload: 1, content: Content::Random { seed: 1, size: 4 * MIB } };
     peer.ask(Question::Begin { upload: 1, destination: None }).await?;
@@ -152,12 +152,12 @@ pub(super) async fn memory_is_bounded(trial: &Trial) -> Outcome {
     for _ in 1..PARTS {
         match peer.ask(write.clone()).await {
             Ok(_) => {}
-            Err(error) => return Err(Stop::breach(format!("an upload of 256 MiB with a limit of {data} bytes of memory failed: {error:?}"))),
+            Err(error) => return Err(Stop::breach(format!("an upload of 128 MiB with a limit of {data} bytes of memory failed: {error:?}"))),
         }
         peak = peak.max(memory_bytes(&peer.id().to_string()));
     }
     peer.ask(Question::Commit { upload: 1, key: "a".into(), size: PARTS * 4 * MIB as u64 }).await?;
-    trial.note("memory of an upload of 256 MiB", format!("{} MiB, limit {} MiB", peak >> 20, limit.parse::<u64>().unwrap_or(0) >> 20));
+    trial.note("memory of an upload of 128 MiB", format!("{} MiB, limit {} MiB", peak >> 20, limit.parse::<u64>().unwrap_or(0) >> 20));
     Ok(())
 }
 

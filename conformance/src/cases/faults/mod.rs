@@ -3,10 +3,12 @@
 //! | file | is |
 //! |---|---|
 //! | `calls` | system calls that fail |
-//! | `disk` | a full disk, a read-only one, limits of the process |
+//! | `disk` | a full disk, limits of the process |
+//! | `remote` | a service behind a network that fails |
 
 mod calls;
 mod disk;
+mod remote;
 
 use crate::case::{Need, cases};
 
@@ -15,6 +17,7 @@ use calls::{
     random_single_faults, read_only_disk_is_told,
 };
 use disk::{full_disk_is_told, memory_is_bounded};
+use remote::{bad_networks_are_told, busy_services_are_asked_again, cut_answers_are_found_out, lost_answers_apply_once};
 
 cases! { "faults":
     file "FLT-01" Must Fault Full [Need::Files, Need::Durable] full_disk_is_told, "section 7" within 300 =
@@ -27,10 +30,18 @@ cases! { "faults":
         "without a free descriptor calls fail with a class that says so, and work again afterwards";
     file "FLT-05" Must Fault Full [Need::Files, Need::Durable] interrupted_calls_are_repeated, "section 7" within 300 =
         "interrupted and short system calls change no result";
+    file "FLT-06" Must Fault Full [Need::Service] bad_networks_are_told, "section 7" within 300 =
+        "over a network that refuses, resets, stalls or crawls a call ends in its time, with its result or a retryable error";
+    file "FLT-07" Must Fault Full [Need::Service] busy_services_are_asked_again, "section 7" =
+        "a service that answers 500 or 503 is asked again a bounded number of times, and then the call fails as retryable";
+    file "FLT-08" Must Fault Full [Need::Service] lost_answers_apply_once, "section 7" =
+        "when an answer is lost nothing is applied twice, and nothing that was applied is told as failed";
+    file "FLT-09" Must Fault Full [Need::Service] cut_answers_are_found_out, "section 7" =
+        "an answer that ends early in good order is never a short object";
     file "FLT-13" Should Fault Full [Need::Files, Need::Durable] read_only_disk_is_told, "section 7" within 300 =
         "a disk that becomes read-only is `read_only` to writes, and is still read";
     file "FLT-15" Should Fault Full [Need::Files, Need::Durable] memory_is_bounded, "section 5" within 300 =
-        "an upload of 256 MiB works in a process that may have 64 MiB more than it has when it is idle";
+        "an upload of 128 MiB works in a process that may have 64 MiB more than it has when it is idle";
     file "FLT-16" Should Fault Soak [Need::Files, Need::Durable] random_single_faults, "section 2" within 3600 =
         "after one random fault at a random system call, 1000 times, the store has the old or the new state, whole";
 }
