@@ -1,6 +1,7 @@
 //! What the driver said in the process of a case: what it printed, and what it logged through the host.
 
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 
 use super::Trial;
 use crate::verdict::Stop;
@@ -8,13 +9,20 @@ use crate::verdict::Stop;
 /// What was printed to stdout and stderr so far, by whatever runs in this process.
 pub(crate) fn printed() -> Result<String, Stop> {
     let mut text = String::new();
+    let mut known = Vec::new();
     for fd in [1, 2] {
         // Both are files that whoever started this process reads afterwards; opened anew they are read from their beginning.
         let path = format!("/proc/self/fd/{fd}");
         let mut file = std::fs::File::open(path).map_err(|error| Stop::not_testable(format!("what is printed cannot be read: {error}")))?;
-        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        let metadata = file.metadata().map_err(|error| Stop::harness("what is printed cannot be read", error))?;
+        if !metadata.is_file() {
             return Err(Stop::not_testable("stdout and stderr of the case are no files"));
         }
+        let identity = (metadata.dev(), metadata.ino());
+        if known.contains(&identity) {
+            continue;
+        }
+        known.push(identity);
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|error| Stop::harness("what is printed cannot be read", error))?;
         text += &String::from_utf8_lossy(&bytes);

@@ -74,9 +74,8 @@ mod tests {
 
     #[test]
     fn changes_name_what_differs_and_hide_values_of_variables() {
-        let facts = |pairs: &[(&str, &str)]| {
-            Surroundings(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
-        };
+        let facts =
+            |pairs: &[(&str, &str)]| Surroundings(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect());
         let before = facts(&[("umask", "0022"), ("environment variable \"A\"", "x")]);
         let after = facts(&[("umask", "0000"), ("environment variable \"A\"", "y")]);
         assert_eq!(after.changes(&before), ["environment variable \"A\"", "umask (was 0022, is 0000)"]);

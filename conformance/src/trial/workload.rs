@@ -78,7 +78,11 @@ async fn of_uploads(driver: &Instance) -> Result<[Tried; 3], DriverError> {
     aborted.abort(&CALL).await?;
     let write = aborted.write(&CALL, Bytes::from_static(b"late")).await.err();
     let suspend = aborted.suspend(&CALL).await.err();
-    Ok([("commit of another size", Corrupt, size), ("write after abort", InvalidState, write), ("suspend after abort", InvalidState, suspend)])
+    Ok([
+        ("commit of another size", Corrupt, size),
+        ("write after abort", InvalidState, write),
+        ("suspend after abort", InvalidState, suspend),
+    ])
 }
 
 /// A call is refused where its capability is not declared; where it is, each has a failure of its own.

@@ -13,8 +13,7 @@ fn linked(flags: &[&str]) -> Inspection {
 #[test]
 fn hardening_is_what_the_linker_was_told() {
     let hard = linked(&["-Wl,-z,now", "-Wl,-z,relro", "-Wl,-z,noexecstack"]).hardening();
-    let expected =
-        Hardening { executable_stack: false, writable_code: false, relro: true, bind_now: true, text_relocations: false };
+    let expected = Hardening { executable_stack: false, writable_code: false, relro: true, bind_now: true, text_relocations: false };
     assert_eq!(hard, expected);
     let soft = linked(&["-Wl,-z,lazy", "-Wl,-z,norelro", "-Wl,-z,execstack"]).hardening();
     assert_eq!(soft, Hardening { executable_stack: true, relro: false, bind_now: false, ..expected });

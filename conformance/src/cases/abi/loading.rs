@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use longshore_loader::api::{Condition, Driver};
 use longshore_loader::api::metadata::CONTRACT;
+use longshore_loader::api::{Condition, Driver};
 use longshore_loader::{Policy, RefusalCode, inspect, verify};
 
 use crate::case::{Need, Outcome};

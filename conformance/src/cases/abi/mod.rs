@@ -62,9 +62,18 @@ cases! { "abi":
 }
 
 pub(crate) const LEFT_OUT: &[(&str, &str)] = &[
-    ("ABI-14", "the tables of a major are frozen whole (contract, section 9): there is no shorter one; every case runs without host extensions"),
-    ("ABI-18", "a panic cannot be planted in somebody's driver; the specimen `panics` has one at every entry, and the loader's tests call it"),
+    (
+        "ABI-14",
+        "the tables of a major are frozen whole (contract, section 9): there is no shorter one; every case runs without host extensions",
+    ),
+    (
+        "ABI-18",
+        "a panic cannot be planted in somebody's driver; the specimen `panics` has one at every entry, and the loader's tests call it",
+    ),
     ("ABI-19", "as ABI-18: the specimen `panics` has one in a thread of its own and in blocking work"),
-    ("ABI-23", "every buffer crosses with its maker's release function, which plugin-api's tests count; ABI-24 finds what an allocator can find"),
+    (
+        "ABI-23",
+        "every buffer crosses with its maker's release function, which plugin-api's tests count; ABI-24 finds what an allocator can find",
+    ),
     ("ABI-28", "this ABI major has no table for C yet; its notes of the kind \"c\" are refused"),
 ];

@@ -56,7 +56,10 @@ fn poisoned(it: &Trial) -> Vec<(String, String)> {
         };
         let prefixes = ["".to_owned(), format!("{driver}_"), "LONGSHORE_".to_owned(), format!("LONGSHORE_{driver}_")];
         // Some names mean something to the harness's own process.
-        let free = prefixes.map(|prefix| format!("{prefix}{name}")).into_iter().filter(|name| !["PATH", "LONGSHORE_SEED"].contains(&name.as_str()));
+        let free = prefixes
+            .map(|prefix| format!("{prefix}{name}"))
+            .into_iter()
+            .filter(|name| !["PATH", "LONGSHORE_SEED"].contains(&name.as_str()));
         all.extend(free.map(|name| (name, value.clone())));
     }
     all

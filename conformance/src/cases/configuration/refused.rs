@@ -105,7 +105,8 @@ pub(super) async fn strange_settings_are_answered(it: &Trial) -> Outcome {
         hold!(error.class() != ErrorClass::Timeout, "{what} in the settings is not answered: {begin}");
     }
     let checked = schema.check(&it.settings()).map_err(|_| Stop::Harness("the settings do not fit".to_owned()))?;
-    let driver = open_unchecked(it, &checked).await?.map_err(|error| Stop::breach(format!("afterwards the driver does not open: {error}")))?;
+    let driver =
+        open_unchecked(it, &checked).await?.map_err(|error| Stop::breach(format!("afterwards the driver does not open: {error}")))?;
     mixed(&driver).await?;
     longshore_loader::api::Driver::close(&driver, &CALL).await?;
     Ok(())

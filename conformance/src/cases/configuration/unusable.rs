@@ -89,7 +89,11 @@ pub(super) async fn unusable_store_is_a_classified_error(it: &Trial) -> Outcome 
         };
         let took = begin.elapsed();
         hold!(took < LIMITS.open_limit, "{what} is not answered within {} s", LIMITS.open_limit.as_secs());
-        hold!(![Internal, NotFound].contains(&error.class()), "{what} answers {}, which does not tell what is wrong: {error}", error.class());
+        hold!(
+            ![Internal, NotFound].contains(&error.class()),
+            "{what} answers {}, which does not tell what is wrong: {error}",
+            error.class()
+        );
         let local = [Config, Missing, Unauthorized, ReadOnly];
         hold!(is_service || local.contains(&error.class()), "{what} on this machine answers {}: {error}", error.class());
         hold!(!is_service || error.is_retryable() || error.class() == Config, "{what} may be back later, and the error says no: {error}");

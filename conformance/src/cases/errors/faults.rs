@@ -56,7 +56,13 @@ async fn under(it: &Subject, fault: Fault, mut look: impl FnMut(&str, &Site, &Un
                 look(what, &site, unanswered)?;
                 let again = faulted.peer.ask(question.clone()).await;
                 let Unanswered::Failed(failure) = unanswered else { continue };
-                retried.push(Retried { what, site: site.clone(), retryable: failure.retryable, class: failure.class(), again: again.err() });
+                retried.push(Retried {
+                    what,
+                    site: site.clone(),
+                    retryable: failure.retryable,
+                    class: failure.class(),
+                    again: again.err(),
+                });
             }
             // Not killed: it may still hold what the next one wants.
             faulted.peer.end().await?;
@@ -97,7 +103,11 @@ pub(super) async fn retryable_is_honest(it: &Subject) -> Outcome {
             let Retried { what, site, retryable, class, again } = retried;
             let gone = matches!(again, Some(Unanswered::Gone));
             hold!(!gone, "{what} again, after {} had answered {errno}, ended the process", site.call);
-            hold!(!(retryable && again.is_some()), "{what} failed retryably as {class} when {} answered {errno}, and once that was over: {again:?}", site.call);
+            hold!(
+                !(retryable && again.is_some()),
+                "{what} failed retryably as {class} when {} answered {errno}, and once that was over: {again:?}",
+                site.call
+            );
         }
     }
     for provoked in crate::trial::workload::provoke(&it.driver).await? {
@@ -149,10 +159,10 @@ fn address_space_bytes(process: u32) -> Option<u64> {
 
 pub(super) async fn short_memory_corrupts_nothing(it: &Subject) -> Outcome {
     /// What is left of it: more than one upload may hold.
-    const LEFT_BYTES: u64 = 40 << 20;
-    const CHUNK: usize = 4 << 20;
+    const LEFT_BYTES: u64 = 24 << 20;
+    const CHUNK: usize = 1 << 20;
     /// Twice of what is left, so that a driver that keeps it all runs out.
-    const CHUNKS: u64 = 20;
+    const CHUNKS: u64 = 48;
     let kept = Content::Random { seed: it.seed(), size: 300_000 };
     it.put("kept", kept.bytes()).await?;
     it.put("large", "the old one").await?;
@@ -168,11 +178,14 @@ pub(super) async fn short_memory_corrupts_nothing(it: &Subject) -> Outcome {
     prlimit(Some(id), Resource::As, Rlimit { current: limit, maximum: limit })
         .map_err(|error| Stop::not_testable(format!("the memory of a process cannot be limited: {error}")))?;
     let ended = write_large(&peer, CHUNK, CHUNKS).await;
-    it.note("it ended as", match &ended {
-        Ok(()) => "committed".to_owned(),
-        Err(Unanswered::Gone) => "the process ended".to_owned(),
-        Err(Unanswered::Failed(failure)) => failure.class().to_string(),
-    });
+    it.note(
+        "it ended as",
+        match &ended {
+            Ok(()) => "committed".to_owned(),
+            Err(Unanswered::Gone) => "the process ended".to_owned(),
+            Err(Unanswered::Failed(failure)) => failure.class().to_string(),
+        },
+    );
     peer.kill();
     same(&kept.bytes(), &it.get("kept").await?, "an object that nobody wrote while memory was short")?;
     let large = it.driver.stat(&CALL, key("large")).await?;

@@ -33,5 +33,7 @@ cases! { "errors":
         "a process that runs out of memory in a large write ends or fails, and what was stored stays whole";
 }
 
-pub(crate) const LEFT_OUT: &[(&str, &str)] =
-    &[("ERR-06", "a class crosses as a number, and the host's side reads an unknown one as `internal`: no driver has a part in it; plugin-api tests it")];
+pub(crate) const LEFT_OUT: &[(&str, &str)] = &[(
+    "ERR-06",
+    "a class crosses as a number, and the host's side reads an unknown one as `internal`: no driver has a part in it; plugin-api tests it",
+)];

@@ -1,12 +1,13 @@
 //! Work that is not needed: measured in bytes read and processor time, never in waiting time, and judged with room to spare.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_loader::api::{ByteRange, Bytes, Capability, Condition, Driver, ListRequest};
 
 use crate::case::Outcome;
 use crate::trial::effort::Effort;
-use crate::trial::{CALL, Random, Subject, key, prefix};
+use crate::trial::{CALL, Instance, Random, Subject, key, prefix};
 use crate::verdict::{Stop, hold};
 
 const MIB: u64 = 1 << 20;
@@ -35,7 +36,12 @@ fn little(it: &Subject, before: &Effort, bytes: u64, what: &str) -> Outcome {
     it.note("processor time", format!("{} µs for each of {CALLS} calls", took.as_micros() / u128::from(CALLS)));
     hold!(read <= bytes, "{what} of an object of 64 MiB read {read} bytes in {CALLS} calls, {bytes} are enough");
     let most = CALL_MAX * u32::try_from(CALLS).unwrap_or(u32::MAX);
-    hold!(took <= most, "{what} of an object of 64 MiB took {} ms of the processor in {CALLS} calls, {} are enough", took.as_millis(), most.as_millis());
+    hold!(
+        took <= most,
+        "{what} of an object of 64 MiB took {} ms of the processor in {CALLS} calls, {} are enough",
+        took.as_millis(),
+        most.as_millis()
+    );
     Ok(())
 }
 
@@ -66,6 +72,26 @@ pub(super) async fn stat_reads_no_content(it: &Subject) -> Outcome {
     little(it, &before, ASIDE_BYTES, "stat")
 }
 
+/// Puts an object of one byte under each name, by 16 clients: a driver may sync each, and syncs can share the disk's time.
+pub(super) async fn fill(driver: &Instance, names: Vec<String>) -> Outcome {
+    const CLIENTS: usize = 16;
+    let names = Arc::new(names);
+    let mut working = tokio::task::JoinSet::new();
+    for client in 0..CLIENTS {
+        let (driver, names) = (driver.clone(), names.clone());
+        working.spawn(async move {
+            for name in names.iter().skip(client).step_by(CLIENTS) {
+                driver.put(&CALL, key(name), Bytes::from_static(b"x"), Condition::Always).await?;
+            }
+            Ok::<_, Stop>(())
+        });
+    }
+    while let Some(ended) = working.join_next().await {
+        ended.map_err(|error| Stop::harness("a client of this case", error))??;
+    }
+    Ok(())
+}
+
 /// What the work on `keys` keys took: a whole walk, ten pages out of the middle, and `delete_prefix`.
 struct Grown {
     walk: Duration,
@@ -75,9 +101,7 @@ struct Grown {
 
 async fn grown(it: &Subject, keys: usize) -> Result<Grown, Stop> {
     let folder = format!("grown/{keys}");
-    for number in 0..keys {
-        it.driver.put(&CALL, key(&format!("{folder}/{number:08}")), Bytes::from_static(b"x"), Condition::Always).await?;
-    }
+    fill(&it.driver, (0..keys).map(|number| format!("{folder}/{number:08}")).collect()).await?;
     let begin = Effort::now();
     let texts = it.walk(&folder, true, 100).await?;
     let walked = Effort::now();
@@ -99,13 +123,13 @@ async fn grown(it: &Subject, keys: usize) -> Result<Grown, Stop> {
 }
 
 pub(super) async fn work_grows_with_the_keys(it: &Subject) -> Outcome {
-    const FEW: usize = 500;
-    const MANY: usize = 4000;
+    const FEW: usize = 250;
+    const MANY: usize = 2000;
     /// 8 times the keys are 11 times the work at N log N and 64 times at N²; what is small is measured badly.
     const GROWTH_MAX: u32 = 30;
     const LEAST: Duration = Duration::from_millis(2);
     // Once for what is made once.
-    grown(it, 50).await?;
+    grown(it, 200).await?;
     let (few, many) = (grown(it, FEW).await?, grown(it, MANY).await?);
     let judge = |what: &str, few: Duration, many: Duration| {
         it.note(what, format!("{} µs at {FEW} keys, {} µs at {MANY}", few.as_micros(), many.as_micros()));

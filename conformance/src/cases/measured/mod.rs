@@ -14,7 +14,7 @@ cases! { "measured":
     store "PRF-02" May Measured Full [] throughput_of_streams, "none: told only" =
         "uploads and reads by 1, 4 and 16 clients move as many bytes a second as the report tells";
     store "PRF-03" May Measured Full [] rate_of_listing, "none: told only" =
-        "listing and deleting 100 and 5000 keys goes at the rates in the report";
+        "listing and deleting 100 and 1000 keys goes at the rates in the report";
     store "PRF-04" Should Measured Full [] range_costs_what_it_has, "section 3, read" =
         "a read of a range does not read the whole object";
     store "PRF-05" Should Measured Full [] stat_reads_no_content, "section 3, stat" =

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use longshore_loader::api::convenience::Body;
 use longshore_loader::api::{ByteRange, Bytes, Condition, Driver, Upload};
 
+use super::cost::fill;
 use crate::case::Outcome;
 use crate::trial::{CALL, Instance, Random, Subject, key};
 use crate::verdict::{Stop, hold};
@@ -20,9 +21,9 @@ fn percentiles(mut times: Vec<Duration>) -> String {
 }
 
 pub(super) async fn time_of_one_object(it: &Subject) -> Outcome {
-    let mut random = Random::new(it.seed());
+    let part = Random::new(it.seed()).bytes(MIB);
     for (name, size, rounds) in [("1 KiB", KIB, 300), ("64 KiB", 64 * KIB, 200), ("1 MiB", MIB, 50), ("64 MiB", 64 * MIB, 3)] {
-        let bytes = Bytes::from(random.bytes(size));
+        let bytes = Bytes::from(part.repeat(size.div_ceil(MIB))).slice(..size);
         let (mut puts, mut gets) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             let begin = Instant::now();
@@ -67,7 +68,7 @@ async fn read(driver: &Instance, name: &str) -> Result<u64, Stop> {
 pub(super) async fn throughput_of_streams(it: &Subject) -> Outcome {
     /// Moved in each round by all clients together.
     const TOTAL: usize = 64 * MIB;
-    let bytes = Bytes::from(Random::new(it.seed()).bytes(TOTAL));
+    let bytes = Bytes::from(Random::new(it.seed()).bytes(MIB).repeat(TOTAL / MIB));
     for clients in [1, 4, 16] {
         let size = TOTAL / clients;
         let mut rates = Vec::new();
@@ -97,11 +98,9 @@ pub(super) async fn throughput_of_streams(it: &Subject) -> Outcome {
 }
 
 pub(super) async fn rate_of_listing(it: &Subject) -> Outcome {
-    for keys in [100_u32, 5000] {
+    for keys in [100_u32, 1000] {
         let names: Vec<String> = (0..keys).map(|number| format!("rate/{number:06}")).collect();
-        for name in &names {
-            it.put(name, Bytes::from_static(b"x")).await?;
-        }
+        fill(&it.driver, names.clone()).await?;
         let begin = Instant::now();
         let listed = it.walk("rate", true, 1000).await?;
         let walk = begin.elapsed();
