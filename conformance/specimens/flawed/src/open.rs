@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-use longshore_plugin_api::schema::{Schema, SettingFaultKind};
 use longshore_plugin_api::{DriverError, ErrorClass, Host, Level, Settings};
 use rustix::fs::FlockOperation;
 use serde::Deserialize;
@@ -48,7 +47,7 @@ pub(crate) struct Opened {
 
 impl Opened {
     pub(crate) fn open(settings: &Settings, host: &Host) -> Result<Self, DriverError> {
-        let settings = checked(settings)?;
+        let settings: FlawedSettings = settings.clone().parse()?;
         let flaw = settings.flaw.as_deref().unwrap_or("none");
         let Some(flaw) = Flaw::ALL.iter().copied().find(|known| known.name() == flaw) else {
             return Err(DriverError::new(ErrorClass::Config, format!("flaw is {flaw:?}, which this specimen does not have")));
@@ -85,6 +84,9 @@ impl Opened {
                     loop {
                         std::thread::park();
                     }
+                }
+                if self.has(Flaw::ExitsAtConfig) {
+                    std::process::exit(3);
                 }
                 let secret = if self.has(Flaw::TellsSecret) { format!(" (password {password:?})") } else { String::new() };
                 let class =
@@ -166,29 +168,4 @@ impl Opened {
         drop(held);
         self.cursors.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
-}
-
-/// The settings, if they fit the schema: the host checks them before, and another caller may not.
-fn checked(settings: &Settings) -> Result<FlawedSettings, DriverError> {
-    let flaw = settings.as_json()["flaw"].as_str().unwrap_or("none").to_owned();
-    let config = |text: String| DriverError::new(ErrorClass::Config, text);
-    let schema = serde_json::from_str(include_str!("../settings.schema.json")).map_err(|error| config(format!("the schema: {error}")))?;
-    let schema = Schema::from_json(&schema).map_err(|error| config(error.faults.join("; ")))?;
-    let faults = match schema.check(settings.as_json()) {
-        Ok(whole) => return Settings::new(whole).parse(),
-        Err(faults) => faults,
-    };
-    let ignored = |kind: SettingFaultKind| match kind {
-        SettingFaultKind::UnknownKey => flaw == Flaw::IgnoresUnknownKeys.name(),
-        SettingFaultKind::BadUnit | SettingFaultKind::WrongType => flaw == Flaw::ReadsNumbersOfText.name(),
-        _ => false,
-    };
-    let left: Vec<_> = faults.iter().filter(|fault| !ignored(fault.kind)).map(ToString::to_string).collect();
-    if left.is_empty() {
-        return settings.clone().parse();
-    }
-    if flaw == Flaw::ExitsAtConfig.name() {
-        std::process::exit(3);
-    }
-    Err(config(left.join("; ")))
 }

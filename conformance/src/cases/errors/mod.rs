@@ -18,7 +18,7 @@ cases! { "errors":
     store "ERR-03" Must Fault Full [Need::Files, Need::SharedStore] refused_permission_is_unauthorized, "section 7" =
         "a permission that the system refuses is `unauthorized`, never `not_found`";
     file "ERR-04" Must Fault Core [Need::Service] lost_service_is_retryable, "section 7" within 120 =
-        "a service that cannot be reached is `unreachable` or `timeout` and retryable; refused credentials are not retryable";
+        "a service that is gone, or that never answers, is `unreachable` or `timeout`, and retryable";
     store "ERR-05" Should Fault Full [Need::Files, Need::SharedStore] retryable_is_honest, "section 7" within 300 =
         "a call whose error was retryable succeeds once the fault is gone, and no fault of the caller is retryable";
     file "ERR-07" Must Functional Core [] messages_are_one_line, "section 7" =
