@@ -115,7 +115,11 @@ async fn after_failed_sync(trial: &Trial, change: &Change, faulted: &Faulted, si
         let mut replay = Replay::new(folder, Order::Journal, &[]);
         faulted.calls.iter().for_each(|call| replay.apply(call));
         let lost = replay.all().values().find_map(|inode| replay.inodes[*inode].forgotten.clone());
-        hold!(lost.is_none(), "after {after} it succeeded, though the file whose bytes were lost is still used: {}", lost.unwrap_or_default());
+        hold!(
+            lost.is_none(),
+            "after {after} it succeeded, though the file whose bytes were lost is still used: {}",
+            lost.unwrap_or_default()
+        );
         let failed = faulted.calls.iter().position(|call| call.injected).unwrap_or_default();
         let again = faulted.calls[failed + 1..].iter().any(|call| call.succeeded() && call.call.contains("sync"));
         hold!(again, "after {after} it succeeded, and nothing was synced again");

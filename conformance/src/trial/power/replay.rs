@@ -74,8 +74,16 @@ impl Replay {
     pub(crate) fn new(root: &Path, order: Order, there: &[(PathBuf, bool)]) -> Self {
         let inodes = vec![Inode { is_folder: true, start: Some(PathBuf::new()), ..Inode::default() }];
         let names = Names::new();
-        let mut replay =
-            Self { root: root.to_owned(), order, inodes, names, durable: Names::new(), pending: Vec::new(), opened: HashMap::new(), number: 0 };
+        let mut replay = Self {
+            root: root.to_owned(),
+            order,
+            inodes,
+            names,
+            durable: Names::new(),
+            pending: Vec::new(),
+            opened: HashMap::new(),
+            number: 0,
+        };
         // Outer folders come before what is in them.
         let mut there = there.to_vec();
         there.sort();
@@ -170,7 +178,9 @@ impl Replay {
     }
 
     fn open(&mut self, call: &Traced, path: Option<PathBuf>) {
-        let has = |flag: &str| call.arguments.iter().any(|argument| argument.split(|c: char| !c.is_ascii_alphabetic() && c != '_').any(|word| word == flag));
+        let has = |flag: &str| {
+            call.arguments.iter().any(|argument| argument.split(|c: char| !c.is_ascii_alphabetic() && c != '_').any(|word| word == flag))
+        };
         let Some((number, opened)) = descriptor(&call.result) else { return };
         let path = path.filter(|path| path.is_absolute()).unwrap_or_else(|| opened.clone());
         let path = if path.starts_with(&self.root) { path } else { opened };
