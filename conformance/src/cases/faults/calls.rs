@@ -6,7 +6,7 @@ use super::disk::{short_writes_are_not_whole, space_of};
 use crate::case::{Need, Outcome};
 use crate::trial::change::{Change, State};
 use crate::trial::peer::{Content, Question, Unanswered};
-use crate::trial::power::{Order, Replay};
+use crate::trial::power::Replay;
 use crate::trial::strace::{Fault, Faulted, Scene, Site, sites, with_fault};
 use crate::trial::{Random, Trial};
 use crate::verdict::{Stop, hold};
@@ -119,7 +119,7 @@ pub(super) async fn failed_writes_surface(trial: &Trial) -> Outcome {
             }
             let Some((faulted, after)) = campaign.fault(&change, &site, Fault::Once("EIO")).await? else { continue };
             if faulted.answer.is_ok() {
-                let mut replay = Replay::new(&campaign.folder(), Order::Journal, &[]);
+                let mut replay = Replay::of_folders_in(&faulted.calls, &campaign.folder());
                 for call in &faulted.calls {
                     replay.apply(call);
                     // Whoever closes a file whose bytes are not synced learns only then that they are lost.

@@ -97,6 +97,22 @@ impl Replay {
         replay
     }
 
+    /// The same where nobody looked before the calls: every folder that one of them names was there.
+    pub(crate) fn of_folders_in(calls: &[Traced], root: &Path) -> Self {
+        let mut there = std::collections::BTreeSet::new();
+        for call in calls.iter().filter(|call| call.call.ends_with("at") || call.call.ends_with("at2")) {
+            for (_, folder) in [0, 2].into_iter().filter_map(|index| call.descriptor(index).or_else(|| descriptor(&call.result))) {
+                let below = folder.strip_prefix(root).unwrap_or(Path::new("")).to_owned();
+                let is_file = call.descriptor(0).is_none_or(|(_, found)| found != folder)
+                    && call.descriptor(2).is_none_or(|(_, found)| found != folder);
+                there.extend(
+                    below.ancestors().skip(usize::from(is_file)).filter(|path| *path != Path::new("")).map(|path| (path.to_owned(), true)),
+                );
+            }
+        }
+        Self::new(root, Order::Journal, &there.into_iter().collect::<Vec<_>>())
+    }
+
     fn inode(&mut self, is_folder: bool) -> usize {
         self.inodes.push(Inode { is_folder, ..Inode::default() });
         self.inodes.len() - 1
