@@ -29,8 +29,6 @@ struct Effect {
 /// What must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// What was there before.
-    Old,
     /// What the change makes.
     New,
     /// Either, each object whole.
@@ -174,9 +172,9 @@ impl Effect {
             Some((size, _)) if is(&self.new) => format!("is the new one, of {size} bytes"),
             Some((size, _)) => format!("has {size} bytes, which are neither the old nor the new ones"),
         };
-        let tell = |content: &Option<Content>| content.as_ref().map_or("none".to_owned(), |content| format!("{} bytes", content.bytes().len()));
+        let tell =
+            |content: &Option<Content>| content.as_ref().map_or("none".to_owned(), |content| format!("{} bytes", content.bytes().len()));
         let fits = match state {
-            State::Old => is(&self.old),
             State::New => is(&self.new),
             State::Either => is(&self.old) || is(&self.new),
         };

@@ -69,8 +69,11 @@ impl Proxy {
         let failed = |error: std::io::Error| Stop::harness("the relay does not start", error);
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let shared =
-            Arc::new(Shared { behaviour: watch::Sender::new(Behaviour::Pass), connections: AtomicUsize::new(0), faults: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared {
+            behaviour: watch::Sender::new(Behaviour::Pass),
+            connections: AtomicUsize::new(0),
+            faults: AtomicUsize::new(0),
+        });
         let accepting = tokio::spawn(accept(listener, service.to_owned(), shared.clone()));
         Ok(Self { address, shared, accepting })
     }

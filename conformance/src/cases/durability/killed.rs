@@ -76,7 +76,10 @@ async fn check(peer: &Peer, known: &mut BTreeMap<String, Known>, after: &str) ->
         if !is(&known.last) {
             let Some(now) = under_way.clone().filter(is) else {
                 let size = got.map_or("absent".to_owned(), |got| format!("of {} bytes", got.size));
-                return Err(Stop::breach(format!("after {after} {key:?} is {size}; the last answer was for {:?}, under way was {under_way:?}", known.last)));
+                return Err(Stop::breach(format!(
+                    "after {after} {key:?} is {size}; the last answer was for {:?}, under way was {under_way:?}",
+                    known.last
+                )));
             };
             known.last = now;
         }
@@ -252,7 +255,11 @@ pub(super) async fn stale_lock_does_not_block(trial: &Trial) -> Outcome {
             Some(token) => peer.ask(Question::Resume { upload: 1, token }).await?,
         };
         let expected = 100_000 * round;
-        hold!(resumed.size == expected, "an upload of {expected} bytes, suspended in a process that was killed, resumes at {}", resumed.size);
+        hold!(
+            resumed.size == expected,
+            "an upload of {expected} bytes, suspended in a process that was killed, resumes at {}",
+            resumed.size
+        );
         peer.ask(Question::Write { upload: 1, content: content.clone() }).await?;
         token = Some(peer.ask(Question::Suspend { upload: 1 }).await?.token);
         // It still holds the upload, and whatever it locked.

@@ -14,7 +14,7 @@ use crate::case::{Need, cases};
 
 use killed::{
     acknowledged_survives_the_kill, every_pair_of_steps_survives_a_kill, killed_under_load_is_whole, left_overs_are_no_objects,
-    start_after_a_crash_is_quick, stale_lock_does_not_block,
+    stale_lock_does_not_block, start_after_a_crash_is_quick,
 };
 use power::{power_loss_in_any_order, power_loss_keeps_bytes, power_loss_keeps_names};
 use sites::{failed_sync_is_no_success, killed_at_every_call, killed_while_it_recovers};

@@ -3,7 +3,7 @@
 use crate::case::Outcome;
 use crate::trial::change::{Change, State};
 use crate::trial::peer::{Peer, PeerOptions, Question};
-use crate::trial::power::{Order, Replay};
+use crate::trial::power::Replay;
 use crate::trial::strace::{Fault, Faulted, Scene, Site, log, opened_under, parse, sites, with_fault};
 use crate::trial::{Random, Trial};
 use crate::verdict::{Stop, hold};
@@ -112,10 +112,14 @@ async fn after_failed_sync(trial: &Trial, change: &Change, faulted: &Faulted, si
     let peer = &faulted.peer;
     let Err(error) = &faulted.answer else {
         // It may have begun anew; but then the bytes were written again, and the names synced again.
-        let mut replay = Replay::new(folder, Order::Journal, &[]);
+        let mut replay = Replay::of_folders_in(&faulted.calls, folder);
         faulted.calls.iter().for_each(|call| replay.apply(call));
         let lost = replay.all().values().find_map(|inode| replay.inodes[*inode].forgotten.clone());
-        hold!(lost.is_none(), "after {after} it succeeded, though the file whose bytes were lost is still used: {}", lost.unwrap_or_default());
+        hold!(
+            lost.is_none(),
+            "after {after} it succeeded, though the file whose bytes were lost is still used: {}",
+            lost.unwrap_or_default()
+        );
         let failed = faulted.calls.iter().position(|call| call.injected).unwrap_or_default();
         let again = faulted.calls[failed + 1..].iter().any(|call| call.succeeded() && call.call.contains("sync"));
         hold!(again, "after {after} it succeeded, and nothing was synced again");

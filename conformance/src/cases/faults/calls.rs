@@ -6,7 +6,7 @@ use super::disk::{short_writes_are_not_whole, space_of};
 use crate::case::{Need, Outcome};
 use crate::trial::change::{Change, State};
 use crate::trial::peer::{Content, Question, Unanswered};
-use crate::trial::power::{Order, Replay};
+use crate::trial::power::Replay;
 use crate::trial::strace::{Fault, Faulted, Scene, Site, sites, with_fault};
 use crate::trial::{Random, Trial};
 use crate::verdict::{Stop, hold};
@@ -74,11 +74,7 @@ pub(super) async fn settled(change: &Change, faulted: &Faulted, after: &str) -> 
 /// A question that reads, as a change that changes nothing.
 fn reading() -> Change {
     let mut change = Change::commit();
-    change.before = vec![Question::Put {
-        key: "commit/a".into(),
-        content: Content::Random { seed: 5, size: 150_000 },
-        if_absent: false,
-    }];
+    change.before = vec![Question::Put { key: "commit/a".into(), content: Content::Random { seed: 5, size: 150_000 }, if_absent: false }];
     change.asked = vec![Question::Get { key: "commit/a".into() }];
     change.name = "a read";
     change
@@ -123,7 +119,7 @@ pub(super) async fn failed_writes_surface(trial: &Trial) -> Outcome {
             }
             let Some((faulted, after)) = campaign.fault(&change, &site, Fault::Once("EIO")).await? else { continue };
             if faulted.answer.is_ok() {
-                let mut replay = Replay::new(&campaign.folder(), Order::Journal, &[]);
+                let mut replay = Replay::of_folders_in(&faulted.calls, &campaign.folder());
                 for call in &faulted.calls {
                     replay.apply(call);
                     // Whoever closes a file whose bytes are not synced learns only then that they are lost.
@@ -167,7 +163,19 @@ pub(super) async fn no_descriptor_is_told_and_passes(trial: &Trial) -> Outcome {
 pub(super) async fn interrupted_calls_are_repeated(trial: &Trial) -> Outcome {
     // Those that POSIX lets answer EINTR, except `close`, which nobody may repeat.
     const INTERRUPTED: [&str; 14] = [
-        "open", "openat", "openat2", "creat", "read", "pread64", "preadv2", "write", "pwrite64", "writev", "pwritev", "pwritev2", "fsync",
+        "open",
+        "openat",
+        "openat2",
+        "creat",
+        "read",
+        "pread64",
+        "preadv2",
+        "write",
+        "pwrite64",
+        "writev",
+        "pwritev",
+        "pwritev2",
+        "fsync",
         "fdatasync",
     ];
     let mut campaign = Campaign::new(trial);
@@ -214,10 +222,14 @@ pub(super) async fn no_space_at_every_call(trial: &Trial) -> Outcome {
                 if matches!(change.asked.last(), Some(Question::Commit { .. })) {
                     let _ = faulted.peer.ask(Question::Abort { upload: 1 }).await;
                 }
-                let old: u64 = change.before.iter().map(|question| match question {
-                    Question::Put { content, .. } => content.bytes().len() as u64,
-                    _ => 0,
-                }).sum();
+                let old: u64 = change
+                    .before
+                    .iter()
+                    .map(|question| match question {
+                        Question::Put { content, .. } => content.bytes().len() as u64,
+                        _ => 0,
+                    })
+                    .sum();
                 let space = space_of(&campaign.folder());
                 let new = if site.call.contains("sync") { 160_000 } else { 0 };
                 hold!(space <= old.next_multiple_of(4096) + new + KEPT_MAX_BYTES, "{after} left {space} bytes where {old} were before");

@@ -152,7 +152,9 @@ pub(super) async fn memory_is_bounded(trial: &Trial) -> Outcome {
     for _ in 1..PARTS {
         match peer.ask(write.clone()).await {
             Ok(_) => {}
-            Err(error) => return Err(Stop::breach(format!("an upload of 128 MiB with a limit of {data} bytes of memory failed: {error:?}"))),
+            Err(error) => {
+                return Err(Stop::breach(format!("an upload of 128 MiB with a limit of {data} bytes of memory failed: {error:?}")));
+            }
         }
         peak = peak.max(memory_bytes(&peer.id().to_string()));
     }

@@ -26,7 +26,10 @@ fn limited() -> Call {
 fn is_remote(error: &DriverError, what: &str) -> Outcome {
     use ErrorClass::{Broken, Throttled, Timeout, Unreachable};
     let class = error.class();
-    hold!([Broken, Throttled, Timeout, Unreachable].contains(&class), "{what} must answer unreachable, timeout, throttled or broken, and answers {error}");
+    hold!(
+        [Broken, Throttled, Timeout, Unreachable].contains(&class),
+        "{what} must answer unreachable, timeout, throttled or broken, and answers {error}"
+    );
     hold!(error.is_retryable(), "{what} answers {error}, which is not marked as retryable");
     Ok(())
 }
@@ -164,7 +167,10 @@ pub(super) async fn lost_answers_apply_once(trial: &Trial) -> Outcome {
             (Ok(()), Err(error)) => return Err(Stop::breach(format!("{what} succeeded, and a read answers {error}"))),
             (Err(error), Err(read)) if read.class() == ErrorClass::NotFound => is_remote(&error, &what)?,
             (Err(error), got) => {
-                return Err(Stop::breach(format!("{what} failed with {error}, and its object can be read: {:?}", got.map(|got| got.len()))));
+                return Err(Stop::breach(format!(
+                    "{what} failed with {error}, and its object can be read: {:?}",
+                    got.map(|got| got.len())
+                )));
             }
         }
         // A write that a driver keeps in memory asks the service nothing.

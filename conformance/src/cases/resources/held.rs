@@ -175,9 +175,9 @@ pub(super) async fn temporaries_are_gone(trial: &Trial) -> Outcome {
     // The others are open when the instance is closed.
     peer.end().await?;
     // 12 MiB were written; what a store needs for itself is far less than one of the uploads.
-    within_grace(|| bytes_below(&store) < 2 << 20)
-        .await
-        .map_err(|()| Stop::breach(format!("after uploads without a commit and close {} bytes are left in the store", bytes_below(&store))))?;
+    within_grace(|| bytes_below(&store) < 2 << 20).await.map_err(|()| {
+        Stop::breach(format!("after uploads without a commit and close {} bytes are left in the store", bytes_below(&store)))
+    })?;
     for (folder, what) in [(&temporary, "the folder for temporary files of the machine"), (&working, "the working folder of the process")] {
         let entries: Vec<_> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
         hold!(entries.is_empty(), "after close {what} has {entries:?}");

@@ -17,9 +17,9 @@ use super::strace::{Scene, Traced, log, parse};
 use super::{Random, Trial};
 use crate::verdict::Stop;
 
-use replay::Pending;
+use replay::{Order, Pending};
 
-pub(crate) use replay::{Order, Replay};
+pub(crate) use replay::Replay;
 
 /// The name of the folder whose store loses power.
 const LIVE: &str = "powered";

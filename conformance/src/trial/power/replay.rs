@@ -74,8 +74,16 @@ impl Replay {
     pub(crate) fn new(root: &Path, order: Order, there: &[(PathBuf, bool)]) -> Self {
         let inodes = vec![Inode { is_folder: true, start: Some(PathBuf::new()), ..Inode::default() }];
         let names = Names::new();
-        let mut replay =
-            Self { root: root.to_owned(), order, inodes, names, durable: Names::new(), pending: Vec::new(), opened: HashMap::new(), number: 0 };
+        let mut replay = Self {
+            root: root.to_owned(),
+            order,
+            inodes,
+            names,
+            durable: Names::new(),
+            pending: Vec::new(),
+            opened: HashMap::new(),
+            number: 0,
+        };
         // Outer folders come before what is in them.
         let mut there = there.to_vec();
         there.sort();
@@ -87,6 +95,22 @@ impl Replay {
         }
         replay.durable = replay.names.clone();
         replay
+    }
+
+    /// The same where nobody looked before the calls: every folder that one of them names was there.
+    pub(crate) fn of_folders_in(calls: &[Traced], root: &Path) -> Self {
+        let mut there = std::collections::BTreeSet::new();
+        for call in calls.iter().filter(|call| call.call.ends_with("at") || call.call.ends_with("at2")) {
+            for (_, folder) in [0, 2].into_iter().filter_map(|index| call.descriptor(index).or_else(|| descriptor(&call.result))) {
+                let below = folder.strip_prefix(root).unwrap_or(Path::new("")).to_owned();
+                let is_file = call.descriptor(0).is_none_or(|(_, found)| found != folder)
+                    && call.descriptor(2).is_none_or(|(_, found)| found != folder);
+                there.extend(
+                    below.ancestors().skip(usize::from(is_file)).filter(|path| *path != Path::new("")).map(|path| (path.to_owned(), true)),
+                );
+            }
+        }
+        Self::new(root, Order::Journal, &there.into_iter().collect::<Vec<_>>())
     }
 
     fn inode(&mut self, is_folder: bool) -> usize {
@@ -170,7 +194,9 @@ impl Replay {
     }
 
     fn open(&mut self, call: &Traced, path: Option<PathBuf>) {
-        let has = |flag: &str| call.arguments.iter().any(|argument| argument.split(|c: char| !c.is_ascii_alphabetic() && c != '_').any(|word| word == flag));
+        let has = |flag: &str| {
+            call.arguments.iter().any(|argument| argument.split(|c: char| !c.is_ascii_alphabetic() && c != '_').any(|word| word == flag))
+        };
         let Some((number, opened)) = descriptor(&call.result) else { return };
         let path = path.filter(|path| path.is_absolute()).unwrap_or_else(|| opened.clone());
         let path = if path.starts_with(&self.root) { path } else { opened };

@@ -107,12 +107,8 @@ pub(crate) struct Scene<'q> {
 impl Scene<'_> {
     /// A peer that has been asked what comes before.
     pub(crate) async fn prepare(&self, trial: &Trial) -> Result<Peer, Stop> {
-        let options = PeerOptions {
-            settings: self.settings.clone(),
-            wrapper: self.wrapper.clone(),
-            one_thread: true,
-            ..PeerOptions::default()
-        };
+        let options =
+            PeerOptions { settings: self.settings.clone(), wrapper: self.wrapper.clone(), one_thread: true, ..PeerOptions::default() };
         let (peer, opened) = Peer::start_with(trial, options).await?;
         opened?;
         for question in self.before {
@@ -152,7 +148,9 @@ pub(crate) async fn sites(trial: &Trial, scene: &Scene<'_>, changes: bool) -> Re
     peer.end().await?;
     let sites = below(&log, trial.folder(), changes);
     if sites.is_empty() {
-        return Err(Stop::not_testable("strace sees no system call of the driver on its files; it may do them by io_uring or in another process"));
+        return Err(Stop::not_testable(
+            "strace sees no system call of the driver on its files; it may do them by io_uring or in another process",
+        ));
     }
     Ok(sites)
 }
@@ -184,7 +182,8 @@ pub(crate) async fn log(trial: &Trial, scene: &Scene<'_>, peer: &Peer) -> Result
 pub(crate) async fn opened_under(trial: &Trial, scene: &Scene<'_>, kill: Option<&Site>) -> Result<(bool, Vec<Site>), Stop> {
     let (path, log) = log_of(trial)?;
     let trace = format!("trace={FILE_CALLS}");
-    let mut wrapper: Vec<String> = ["strace", "-f", "-y", "-a", "1", "-s", "16", "-e", "signal=none", "-e", &trace, "-o"].map(str::to_owned).into();
+    let mut wrapper: Vec<String> =
+        ["strace", "-f", "-y", "-a", "1", "-s", "16", "-e", "signal=none", "-e", &trace, "-o"].map(str::to_owned).into();
     wrapper.push(path.to_string_lossy().into_owned());
     if let Some(site) = kill {
         wrapper.extend(["-e".to_owned(), format!("inject={}:signal=SIGKILL:when={}", site.call, site.nth)]);
@@ -192,7 +191,7 @@ pub(crate) async fn opened_under(trial: &Trial, scene: &Scene<'_>, kill: Option<
     let options = PeerOptions { settings: scene.settings.clone(), wrapper, one_thread: true, ..PeerOptions::default() };
     let (peer, opened) = Peer::start_with(trial, options).await?;
     // Work that opening has begun goes on until the end.
-    let ended = opened.is_ok() && matches!(peer.ask(Question::End).await, Ok(_));
+    let ended = opened.is_ok() && peer.ask(Question::End).await.is_ok();
     peer.wait();
     Ok((ended, below(&log()?, trial.folder(), false)))
 }
