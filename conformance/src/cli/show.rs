@@ -17,6 +17,9 @@ pub(super) struct ListArguments {
     /// Only cases of this profile and the smaller ones: core, full or soak.
     #[arg(long, default_value = "soak")]
     profile: Profile,
+    /// Print the ids that are no cases instead, each with the reason.
+    #[arg(long, conflicts_with_all = ["filter", "profile"])]
+    left_out: bool,
     /// Print JSON for programs.
     #[arg(long)]
     json: bool,
@@ -30,6 +33,9 @@ pub(super) struct ExplainArguments {
 
 /// Prints the cases of a plan.
 pub(super) fn list(arguments: &ListArguments) -> Exit {
+    if arguments.left_out {
+        return list_left_out(arguments.json);
+    }
     let plan = Plan { profile: arguments.profile, filters: arguments.filter.clone(), skipped: Vec::new() };
     let cases = plan.cases();
     let mut text = String::new();
@@ -44,6 +50,18 @@ pub(super) fn list(arguments: &ListArguments) -> Exit {
     // Whoever reads may have seen enough.
     let _ = std::io::stdout().write_all(text.as_bytes());
     if cases.is_empty() { Exit::NothingRan } else { Exit::Conformant }
+}
+
+fn list_left_out(json: bool) -> Exit {
+    let left_out = crate::cases::left_out();
+    let text = if json {
+        let all: Vec<_> = left_out.map(|(id, reason)| json!({ "id": id, "reason": reason })).collect();
+        format!("{}\n", json!(all))
+    } else {
+        left_out.map(|(id, reason)| format!("{id}  {reason}\n")).collect()
+    };
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Exit::Conformant
 }
 
 fn as_json(case: &Case) -> serde_json::Value {
