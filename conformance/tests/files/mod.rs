@@ -3,7 +3,6 @@
 // Each test binary uses a part of this.
 #![allow(dead_code)]
 
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -25,6 +25,8 @@ pub struct FlawedUpload {
     pending: Vec<u8>,
     destination: Option<KeyBuf>,
     ended: bool,
+    /// True once a token was given: then the upload outlives its drop.
+    promised: bool,
 }
 
 impl FlawedUpload {
@@ -51,6 +53,7 @@ impl FlawedUpload {
             pending: Vec::new(),
             destination: destination.map(ToOwned::to_owned),
             ended: false,
+            promised: false,
         };
         upload.lock()?;
         Ok(upload)
@@ -65,7 +68,8 @@ impl FlawedUpload {
         let folder = opened.uploads().join(name);
         let missing = |error| opened.error(error, "upload of this token");
         let file = OpenOptions::new().append(true).open(folder.join("data")).map_err(missing)?;
-        let mut upload = Self { opened: opened.clone(), folder, file, offset: 0, pending: Vec::new(), destination: None, ended: false };
+        let mut upload =
+            Self { opened: opened.clone(), folder, file, offset: 0, pending: Vec::new(), destination: None, ended: false, promised: true };
         upload.lock()?;
         match opened.flaw {
             Flaw::ResumesAtZero => upload.file.set_len(0).map_err(missing)?,
@@ -183,6 +187,7 @@ impl BlockingUpload for FlawedUpload {
             _ => self.flush()?,
         }
         self.opened.sync_file(&self.file).map_err(|error| self.opened.error(error, "an upload"))?;
+        self.promised = true;
         let name = self.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         UploadToken::new(format!("{name}:{}", self.offset))
     }
@@ -212,6 +217,9 @@ impl Drop for FlawedUpload {
     fn drop(&mut self) {
         if let Some(destination) = self.destination.take().filter(|_| !self.ended && self.opened.has(Flaw::DropPublishes)) {
             let _ = self.publish(&destination);
+        } else if !self.ended && !self.promised {
+            // A failure leaves what the next start would have to find; nobody is there to be told.
+            let _ = self.remove();
         }
     }
 }

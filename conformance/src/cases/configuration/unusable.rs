@@ -35,7 +35,6 @@ pub(in crate::cases) fn unusable(it: &Trial) -> Result<Vec<Unusable>, Stop> {
             let at = |folder: PathBuf| settings(Place { folder, ..it.setting.place.clone() });
             Ok(vec![
                 Unusable { what: "a store below a file", settings: at(file), _listener: None },
-                Unusable { what: "a store in a folder that nobody made", settings: at(it.folder().join("absent/deep")), _listener: None },
                 Unusable { what: "a store where nothing can be made", settings: at("/proc/self".into()), _listener: None },
             ])
         }

@@ -79,10 +79,8 @@ const OUTSIDE: [&str; 2] = ["t.a", "ta/b"];
 
 pub(super) async fn faulty_delete_can_be_repeated(it: &Subject) -> Outcome {
     it.put_all(&OUTSIDE).await?;
-    let before: Vec<_> = INSIDE
-        .iter()
-        .map(|name| Question::Put { key: (*name).into(), content: Content::Text((*name).into()), if_absent: false })
-        .collect();
+    let before: Vec<_> =
+        INSIDE.iter().map(|name| Question::Put { key: (*name).into(), content: Content::Text((*name).into()), if_absent: false }).collect();
     let scene = Scene { before: &before, asked: &[Question::DeletePrefix { prefix: "t".into() }], ..Scene::default() };
     // Reading a folder may fail as well as changing it.
     let found = sites(it, &scene, false).await?;
@@ -123,7 +121,11 @@ async fn is_safe_to_repeat(it: &Subject, site: &Site, faulted: Faulted) -> Outco
         },
     }
     let left = it.objects().await?;
-    hold!(left == OUTSIDE, "delete_prefix with EIO at {} was repeated, and {left:?} are left of {OUTSIDE:?} that it must not touch", site.line);
+    hold!(
+        left == OUTSIDE,
+        "delete_prefix with EIO at {} was repeated, and {left:?} are left of {OUTSIDE:?} that it must not touch",
+        site.line
+    );
     faulted.peer.end().await?;
     Ok(())
 }

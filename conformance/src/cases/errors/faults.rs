@@ -30,7 +30,21 @@ fn questions() -> Vec<(&'static str, Question)> {
 
 /// The places in a question's work where a file is looked for or changed.
 async fn places(it: &Subject, scene: &Scene<'_>) -> Result<Vec<Site>, Stop> {
-    const LOOKING: [&str; 9] = ["open", "openat", "openat2", "mkdirat", "unlinkat", "renameat", "renameat2", "linkat", "rename"];
+    const LOOKING: [&str; 13] = [
+        "statx",
+        "newfstatat",
+        "stat",
+        "lstat",
+        "open",
+        "openat",
+        "openat2",
+        "mkdirat",
+        "unlinkat",
+        "renameat",
+        "renameat2",
+        "linkat",
+        "rename",
+    ];
     let all = sites(it, scene, false).await?;
     let mut found: Vec<Site> = Vec::new();
     for site in all.into_iter().filter(|site| LOOKING.contains(&site.call.as_str())) {

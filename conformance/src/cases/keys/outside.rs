@@ -215,12 +215,22 @@ pub(super) async fn links_are_not_followed(it: &Subject) -> Outcome {
     for to in [&target, &target.with_file_name("not-there-yet")] {
         instead_of_the_object(&fenced, &before, &object, to).await?;
     }
-    if object.ends_with("dir/victim") {
-        let dir = object.parent().unwrap_or(&object);
+    for dir in folders_named(&fenced, &object, "dir") {
+        // What the key would be behind the link, if it were followed.
+        let behind = folder.join(object.strip_prefix(dir).unwrap_or(&object));
+        let made = std::fs::create_dir_all(behind.parent().unwrap_or(&folder)).and_then(|()| std::fs::write(&behind, SENTINEL));
+        made.map_err(|error| Stop::harness("a folder beside the store", error))?;
+        let before = fenced.around()?;
         instead_of_the_folder(&fenced, &before, dir, &folder).await?;
     }
     fenced.driver.close(&CALL).await?;
     Ok(())
+}
+
+/// The folders of the store above `object` whose names have `part` in them: where a driver keeps folders for components.
+fn folders_named<'o>(fenced: &Fenced, object: &'o Path, part: &str) -> Vec<&'o Path> {
+    let inside = object.ancestors().skip(1).take_while(|folder| fenced.roots.iter().all(|root| *folder != root));
+    inside.filter(|folder| folder.file_name().is_some_and(|name| name.to_string_lossy().contains(part))).collect()
 }
 
 fn file_with(fenced: &Fenced, marker: &[u8]) -> Result<Option<PathBuf>, Stop> {

@@ -22,7 +22,8 @@ pub(super) async fn killed_commit_loses_nothing(it: &Subject) -> Outcome {
         for site in &found {
             start_over(it, &old).await?;
             let token = suspended(it, &new).await?;
-            let faulted = with_fault(it, &Scene { before: &before(token.clone()), asked: &asked, ..Scene::default() }, site, Fault::Kill).await?;
+            let faulted =
+                with_fault(it, &Scene { before: &before(token.clone()), asked: &asked, ..Scene::default() }, site, Fault::Kill).await?;
             if faulted.reached {
                 reached += 1;
                 drop(faulted);

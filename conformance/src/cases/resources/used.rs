@@ -51,12 +51,7 @@ pub(super) async fn memory_does_not_grow(trial: &Trial) -> Outcome {
     let line = fit(&points);
     trial.note("memory per call", format!("{:.1} ± {:.1} bytes", line.slope, SURE * line.error));
     let grows = line.slope - SURE * line.error > SLOPE_MAX_BYTES;
-    hold!(
-        !grows,
-        "memory grows by {:.0} ± {:.0} bytes with each of {CALLS} calls on the same three keys",
-        line.slope,
-        SURE * line.error
-    );
+    hold!(!grows, "memory grows by {:.0} ± {:.0} bytes with each of {CALLS} calls on the same three keys", line.slope, SURE * line.error);
     Ok(())
 }
 

@@ -101,7 +101,8 @@ async fn killed_during_calls(it: &Subject, random: &mut Random) -> Outcome {
         let found = sites(it, &Scene { before: &before(suspended(it, &first).await?), asked: &asked, ..Scene::default() }, true).await?;
         for site in &found {
             let token = suspended(it, &first).await?;
-            let faulted = with_fault(it, &Scene { before: &before(token.clone()), asked: &asked, ..Scene::default() }, site, Fault::Kill).await?;
+            let faulted =
+                with_fault(it, &Scene { before: &before(token.clone()), asked: &asked, ..Scene::default() }, site, Fault::Kill).await?;
             if faulted.reached {
                 reached += 1;
                 drop(faulted);

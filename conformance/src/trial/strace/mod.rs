@@ -22,11 +22,28 @@ pub(crate) use calls::{Traced, descriptor, parse};
 /// System calls that change or read files; and what tells that an answer was sent, and that files may change without a call.
 const FILE_CALLS: &str = "open,openat,openat2,creat,read,pread64,readv,preadv,preadv2,write,pwrite64,writev,pwritev,pwritev2,fsync,fdatasync,\
 sync,sync_file_range,syncfs,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,mkdir,mkdirat,rmdir,truncate,ftruncate,\
-fallocate,copy_file_range,sendfile,splice,close,getdents64,flock,sendto,io_uring_enter";
+fallocate,copy_file_range,sendfile,splice,close,getdents64,flock,statx,newfstatat,?stat,?lstat,faccessat,faccessat2,sendto,io_uring_enter";
 
 /// Calls that change nothing.
-const READING: [&str; 11] =
-    ["read", "pread64", "readv", "preadv", "preadv2", "close", "getdents64", "flock", "sendto", "io_uring_enter", "sync_file_range"];
+const READING: [&str; 17] = [
+    "statx",
+    "newfstatat",
+    "stat",
+    "lstat",
+    "faccessat",
+    "faccessat2",
+    "read",
+    "pread64",
+    "readv",
+    "preadv",
+    "preadv2",
+    "close",
+    "getdents64",
+    "flock",
+    "sendto",
+    "io_uring_enter",
+    "sync_file_range",
+];
 
 /// How long a faulted scene may take: longer than a driver's limit for a call.
 const SCENE_LIMIT: Duration = Duration::from_secs(30);
