@@ -27,7 +27,7 @@ pub enum Exit {
 }
 
 /// The list for `--help`.
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Exit codes:
   0  the driver keeps the contract, as far as it was tried
   1  a rule is broken, a MUST could not be tried, or the baseline is out of date
@@ -64,7 +64,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// What a run of these cases ends with.
-pub fn of_cases(cases: &[CaseRecord]) -> Exit {
+pub(crate) fn of_cases(cases: &[CaseRecord]) -> Exit {
     let ran = |case: &CaseRecord| !matches!(case.verdict, Verdict::Skip { .. });
     let any = |standing: Standing| cases.iter().any(|case| case.standing() == standing);
     let crashed = |case: &CaseRecord| case.expected.is_none() && matches!(case.verdict, Verdict::Crash { .. } | Verdict::Timeout { .. });
