@@ -27,7 +27,7 @@ pub enum Exit {
 }
 
 /// The list for `--help`.
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Exit codes:
   0  the driver keeps the contract, as far as it was tried
   1  a rule is broken, a MUST could not be tried, or the baseline is out of date
@@ -39,6 +39,18 @@ Exit codes:
   7  with --repeat: every case that failed also passed";
 
 impl Exit {
+    /// All of them, by their numbers.
+    pub const ALL: [Self; 8] = [
+        Self::Conformant,
+        Self::NotConformant,
+        Self::Usage,
+        Self::NotLoaded,
+        Self::NothingRan,
+        Self::HarnessError,
+        Self::Crashed,
+        Self::Flaky,
+    ];
+
     /// The number.
     pub const fn code(self) -> u8 {
         self as u8
@@ -52,7 +64,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// What a run of these cases ends with.
-pub fn of_cases(cases: &[CaseRecord]) -> Exit {
+pub(crate) fn of_cases(cases: &[CaseRecord]) -> Exit {
     let ran = |case: &CaseRecord| !matches!(case.verdict, Verdict::Skip { .. });
     let any = |standing: Standing| cases.iter().any(|case| case.standing() == standing);
     let crashed = |case: &CaseRecord| case.expected.is_none() && matches!(case.verdict, Verdict::Crash { .. } | Verdict::Timeout { .. });
@@ -60,7 +72,33 @@ pub fn of_cases(cases: &[CaseRecord]) -> Exit {
         () if !cases.iter().any(ran) => Exit::NothingRan,
         () if cases.iter().any(crashed) => Exit::Crashed,
         () if any(Standing::Unknown) => Exit::HarnessError,
-        () if any(Standing::Failed) || any(Standing::UnexpectedPass) => Exit::NotConformant,
+        () if any(Standing::UnexpectedPass) => Exit::NotConformant,
+        () if any(Standing::Failed) && cases.iter().all(|case| case.standing() != Standing::Failed || case.is_flaky()) => Exit::Flaky,
+        () if any(Standing::Failed) => Exit::NotConformant,
         () => Exit::Conformant,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::FLAKY;
+    use crate::verdict::Breach;
+
+    fn failed(id: &str, is_flaky: bool) -> CaseRecord {
+        let case = crate::cases::case(id).expect("the case is there");
+        let breach = Breach { sentence: "it broke".into(), difference: None, history: Vec::new() };
+        let mut record = CaseRecord::of(case, Verdict::Fail(breach));
+        if is_flaky {
+            record.notes.push((FLAKY.into(), "it passed 3 times before".into()));
+        }
+        record
+    }
+
+    #[test]
+    fn failures_are_flaky_only_if_every_one_of_them_also_passed() {
+        assert_eq!(of_cases(&[failed("BAS-04", true)]), Exit::Flaky);
+        assert_eq!(of_cases(&[failed("BAS-04", true), failed("BAS-05", true)]), Exit::Flaky);
+        assert_eq!(of_cases(&[failed("BAS-04", true), failed("BAS-05", false)]), Exit::NotConformant);
     }
 }

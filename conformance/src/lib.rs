@@ -35,6 +35,14 @@ pub mod run;
 mod trial;
 pub mod verdict;
 
+// What the documents show is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/driver-guide.md")]
+mod driver_guide {}
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/conformance.md")]
+mod conformance_guide {}
+
 pub use case::Case;
 pub use exit::Exit;
 pub use trial::seed;

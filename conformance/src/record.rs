@@ -13,6 +13,9 @@ use crate::verdict::Verdict;
 /// The version of the form.
 pub const RECORD_VERSION: u32 = 1;
 
+/// The name of the note on a case that passed before it failed.
+pub(crate) const FLAKY: &str = "flaky";
+
 /// One line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
@@ -126,6 +129,11 @@ impl CaseRecord {
     /// True if the rule is one that every driver must keep.
     pub fn is_must(&self) -> bool {
         self.level == Level::Must.name()
+    }
+
+    /// True if the case passed before it failed.
+    pub fn is_flaky(&self) -> bool {
+        self.notes.iter().any(|(name, _)| name == FLAKY)
     }
 
     /// How the case counts. A `must` that could not be tried counts as failed; so does the harness's own failure, by another name.

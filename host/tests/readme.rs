@@ -6,13 +6,15 @@ use std::path::Path;
 
 use longshore::config::Config;
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/configuration.md",
+    "docs/conformance.md",
     "docs/driver-contract.md",
+    "docs/driver-guide.md",
     "docs/storage-layout.md",
     "examples/deployments/README.md",
     "examples/minimal-driver/README.md",

@@ -1,6 +1,7 @@
-//! The command line: `run`, `list`, `explain`, `report`, `bench`.
+//! The command line: `new`, `run`, `list`, `explain`, `report`, `bench`.
 
 mod bench;
+mod new;
 mod report;
 mod run;
 mod show;
@@ -24,6 +25,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a folder with a driver to start from: it builds, and keeps the contract
+    ///
+    /// For example: longshore-conformance new my-store
+    New(new::NewArguments),
     /// Put a driver to the cases
     Run(Box<run::RunArguments>),
     /// List the cases
@@ -54,6 +59,7 @@ pub fn main() -> ExitCode {
         }
     };
     let exit = match arguments.command {
+        Command::New(arguments) => new::new(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::List(arguments) => show::list(&arguments),
         Command::Explain(arguments) => show::explain(&arguments),

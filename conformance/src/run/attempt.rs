@@ -84,10 +84,11 @@ fn run(id: &str, trial: Trial) -> (Verdict, Vec<(String, String)>) {
     };
     // A library that is loaded stays, and what it is made of is no leak. A file that must not be loaded is not.
     let is_static = case(id).is_some_and(|case| case.lane == crate::case::Lane::Static);
-    if !is_static && matches!(kind, Run::Instance(_)) {
-        if let Err(stop) = trial.load() {
-            return (stop.verdict(), Vec::new());
-        }
+    if !is_static
+        && matches!(kind, Run::Instance(_))
+        && let Err(stop) = trial.load()
+    {
+        return (stop.verdict(), Vec::new());
     }
     // The first runtime of a process makes a few things that stay for all: they are not the driver's.
     drop(runtime());

@@ -108,11 +108,11 @@ impl Trying<'_> {
         }
         let found = std::fs::read(&found).ok().and_then(|json| serde_json::from_slice::<Found>(&json).ok());
         let (trace, notes) = found.as_ref().map_or_else(Default::default, |found| (found.trace.clone(), found.notes.clone()));
-        let verdict = self.verdict(found, status.ok(), survivors)?;
+        let verdict = self.verdict(found, status.ok(), &survivors)?;
         Ok(Ended { verdict, took, trace, notes, output: tail(&output), log: tail(&log) })
     }
 
-    fn verdict(&self, found: Option<Found>, status: Option<std::io::Result<ExitStatus>>, survivors: Vec<u32>) -> Result<Verdict, String> {
+    fn verdict(&self, found: Option<Found>, status: Option<std::io::Result<ExitStatus>>, survivors: &[u32]) -> Result<Verdict, String> {
         let Some(status) = status else {
             return Ok(match found {
                 Some(found) if found.verdict == Verdict::Pass => Verdict::Leak { left: vec!["a process that does not end".into()] },

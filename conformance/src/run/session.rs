@@ -12,7 +12,7 @@ use super::child::Trying;
 use super::{Baseline, Plan};
 use crate::case::Case;
 use crate::config::DriverConfig;
-use crate::record::{CaseRecord, Header, RECORD_VERSION, Record, Summary};
+use crate::record::{CaseRecord, FLAKY, Header, RECORD_VERSION, Record, Summary};
 use crate::verdict::Verdict;
 
 /// How cases are run.
@@ -196,7 +196,7 @@ async fn attempt(case: &'static Case, file: &Path, config: &DriverConfig, option
         break;
     }
     if passed > 0 && record.verdict != Verdict::Pass {
-        record.notes.push(("flaky".into(), format!("it passed {passed} times before")));
+        record.notes.push((FLAKY.into(), format!("it passed {passed} times before")));
     }
     let fails = record.verdict != Verdict::Pass && !matches!(record.verdict, Verdict::Skip { .. });
     record.expected = options.baseline.reason(case.id).filter(|_| fails || record.verdict == Verdict::Pass).map(str::to_owned);

@@ -14,6 +14,7 @@ pub(crate) const DEVELOPMENT: &[(&str, &str, &str)] = &[
     ("conformance", "conformance/specimens/flawed", "a test goes through the list of its flaws, each of which must be caught"),
     ("plugins/filesystem", "conformance", "the cases of the contract are tests of the driver, as they are of a stranger's"),
     ("plugins/memory", "conformance", "the cases of the contract are tests of the driver, as they are of a stranger's"),
+    ("conformance", "plugin-api", "docs/driver-guide.md is compiled with the names that its readers use"),
 ];
 
 /// A crate of the workspace.
