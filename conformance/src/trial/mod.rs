@@ -61,7 +61,7 @@ use crate::verdict::Stop;
 pub(crate) use instance::{Instance, InstanceUpload, Trace};
 pub(crate) use random::Random;
 pub use random::seed;
-pub use subject::Subject;
+pub(crate) use subject::Subject;
 pub(crate) use subject::{CALL, drain, get, key, prefix, walk};
 
 /// How long a driver may take to open, and to answer a call, here.
@@ -77,7 +77,7 @@ pub(crate) struct Setting {
 }
 
 /// One case on one driver. The folder is the case's own.
-pub struct Trial {
+pub(crate) struct Trial {
     pub(crate) setting: Setting,
     pub(crate) inspection: Inspection,
     pub(crate) trace: Arc<Trace>,
@@ -123,7 +123,7 @@ impl Trial {
     }
 
     /// Adds a measured value to the report.
-    pub(crate) fn note(&self, name: &str, value: impl ToString) {
+    pub(crate) fn note(&self, name: &str, value: impl std::fmt::Display) {
         let mut notes = self.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         notes.push((name.to_owned(), value.to_string()));
     }

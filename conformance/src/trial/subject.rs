@@ -15,7 +15,7 @@ use crate::verdict::{Stop, hold};
 pub(crate) const CALL: Call = Call::unbounded();
 
 /// An instance whose store is empty when a case begins.
-pub struct Subject {
+pub(crate) struct Subject {
     trial: Trial,
     /// The instance.
     pub(crate) driver: Instance,

@@ -47,5 +47,4 @@ cases! { "durability":
 }
 
 /// Ids of the catalogue that are no case here, and why.
-#[expect(dead_code, reason = "`list --left-out` shows it")]
 pub(crate) const LEFT_OUT: &[(&str, &str)] = &[];

@@ -47,7 +47,6 @@ cases! { "faults":
 }
 
 /// Ids of the catalogue that are no case here, and why.
-#[expect(dead_code, reason = "`list --left-out` shows it")]
 pub(crate) const LEFT_OUT: &[(&str, &str)] = &[
     ("FLT-10", "the clock of one process cannot be moved without moving that of the machine"),
     ("FLT-11", "a driver resolves names with the machine's resolver, which the harness does not change"),

@@ -40,6 +40,5 @@ cases! { "resources":
 }
 
 /// Ids of the catalogue that are no case here, and why.
-#[expect(dead_code, reason = "`list --left-out` shows it")]
 pub(crate) const LEFT_OUT: &[(&str, &str)] =
     &[("RES-08", "the contract gives a driver no limits of connections or threads; memory for one upload is FLT-15")];
