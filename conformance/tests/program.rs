@@ -216,3 +216,41 @@ fn catalogue_is_listed_and_explained() {
     let output = judge(&["explain", "bas-05"]);
     assert!(text(&output.stdout).contains("driver contract, section 3"), "{}", text(&output.stdout));
 }
+
+/// A cache that answers old versions has no order that explains it, and the page shows which call has no place.
+#[test]
+fn page_shows_a_history_that_no_order_explains() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    fs::write(path("flawed.toml"), "[settings]\nroot = \"{folder}/store\"\nflaw = \"reads-stale\"\n").expect("it is written");
+    let (config, html) = (path("flawed.toml"), format!("html={}", path("page.html")));
+    let output = judge(&["run", &driver("specimen-flawed"), "--config", &config, "--filter", "CON-01", "--report", &html]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("<- has no place in any order"), "{}", text(&output.stdout));
+    let page = fs::read_to_string(path("page.html")).expect("the page is there");
+    assert!(page.contains("class=\"timeline\"") && page.contains("client 1") && page.contains("#c62828"));
+}
+
+/// A driver beside itself is as quick as itself, more or less; the figures are there, and an earlier run can be compared with.
+#[test]
+fn bench_measures_beside_another_driver_and_an_earlier_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let (memory, json, html) = (driver("memory"), path("measured.json"), path("page.html"));
+    let small = ["--sizes", "1KiB", "--clients", "2", "--calls", "put,read", "--rounds", "2", "--sample", "10"];
+    let mut arguments = vec!["bench", &memory, "--against", &memory, "--json", &json, "--html", &html];
+    arguments.extend(small);
+    let output = judge(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    assert!(table.contains("x the other (95 %)") && table.contains("put") && table.contains("1 KiB"), "{table}");
+    let measured: Value = serde_json::from_str(&fs::read_to_string(&json).expect("it is there")).expect("it is JSON");
+    assert_eq!((measured["version"].as_u64(), measured["rounds"].as_array().map(Vec::len)), (Some(1), Some(2)));
+    assert!(fs::read_to_string(&html).expect("the page is there").contains("<polyline"));
+    let mut arguments = vec!["bench", &memory, "--baseline", &json];
+    arguments.extend(small);
+    let output = judge(&arguments);
+    assert!(text(&output.stdout).contains("an earlier run"), "{}", text(&output.stderr));
+    refuses(&["bench", &memory, "--baseline", "/nonexistent.json"], 2, "cannot be read");
+    refuses(&["bench", &memory, "--calls", "sing"], 2, "none of stat, list, put, upload, read");
+}
