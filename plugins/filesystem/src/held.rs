@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use longshore_plugin_api::{DriverError, ErrorClass};
 
 use crate::growing::Growing;
+use crate::work::Stop;
 
 /// The upload, shared with work that outlives a cancelled call and with the instance, which ends it on close.
 pub(crate) struct Held(Mutex<Phase>);
@@ -38,11 +39,14 @@ impl Held {
     /// Does one step of an upload that its caller knows to have `offset` bytes. With `ends`, it has ended in that way if the step succeeds.
     pub(crate) fn step<T>(
         &self,
+        stop: &Stop,
         offset: u64,
         ends: Option<&'static str>,
         step: impl FnOnce(&mut Growing) -> Result<T, DriverError>,
     ) -> Result<T, DriverError> {
         let mut phase = self.lock();
+        // Behind the lock: a call that was given up must not run after the one that followed it.
+        stop.check()?;
         let growing = phase.open()?;
         growing.take_back(offset)?;
         let answer = step(growing);

@@ -104,6 +104,6 @@ impl FilesystemUpload {
         F: FnOnce(&mut Growing) -> Result<T, DriverError> + Send + 'static,
     {
         let (held, offset) = (self.held.clone(), self.offset);
-        work::run(&self.host, call, move |_| held.step(offset, ends, step)).await
+        work::run(&self.host, call, move |stop| held.step(stop, offset, ends, step)).await
     }
 }
