@@ -48,6 +48,7 @@ impl Held {
         // Behind the lock: a call that was given up must not run after the one that followed it.
         stop.check()?;
         let growing = phase.open()?;
+        growing.settle()?;
         growing.take_back(offset)?;
         let answer = step(growing);
         match (&answer, ends) {
@@ -57,6 +58,13 @@ impl Held {
             (Ok(_), None) => {}
         }
         answer
+    }
+
+    /// The token that was made last reaches the caller.
+    pub(crate) fn answered(&self) {
+        if let Phase::Open(growing) = &mut *self.lock() {
+            growing.answered();
+        }
     }
 
     /// Lets go of the file; what was suspended stays.
