@@ -1,8 +1,12 @@
-//! Drivers whose code blocks: the contract without futures. Each call runs on one of the host's threads for blocking work.
+//! Drivers whose code blocks: the contract without futures. Each call is a job on one of the host's threads for blocking work.
+//!
+//! A call that was given up before its job got a thread does not reach the driver. One that was given up later runs to its end.
 
 use std::future::Future;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll, ready};
 
 use crate::abi::LowerDriver;
 use crate::{
@@ -142,10 +146,40 @@ pub struct BlockingRead {
 pub enum BlockingBody {
     /// All of them at once.
     Bytes(Bytes),
-    /// Something to read to its end, 256 KiB at a time, on a thread for blocking work.
+    /// Something to read to its end, 256 KiB at a time and one such chunk ahead, on a thread for blocking work.
     Reader(Box<dyn io::Read + Send>),
     /// A place in an open file. Needs the capability `file_region`.
     File(FileRegion),
+}
+
+/// Whoever waits for a job's answer, as the job sees it.
+struct Asker(Weak<()>);
+
+impl Asker {
+    /// # Errors
+    /// `cancelled` once the answer's future was dropped.
+    fn check(&self) -> Result<(), DriverError> {
+        if self.0.strong_count() == 0 {
+            return Err(DriverError::new(ErrorClass::Cancelled, "nobody waits for this call any more"));
+        }
+        Ok(())
+    }
+}
+
+/// Hands `job` to one of the host's threads, now. It is told who asked, because only it knows when it begins: some wait for a lock first.
+fn ask<T, F>(host: &Host, job: F) -> impl Future<Output = Result<T, DriverError>> + Send + use<T, F>
+where
+    T: Send + 'static,
+    F: FnOnce(&Asker) -> Result<T, DriverError> + Send + 'static,
+{
+    let waits = Arc::new(());
+    let asker = Asker(Arc::downgrade(&waits));
+    let answer = host.start(move || job(&asker));
+    async move {
+        let answer = answer.await;
+        drop(waits);
+        answer
+    }
 }
 
 /// A [`BlockingDriver`] as a [`Driver`].
@@ -161,20 +195,27 @@ impl<D: BlockingDriver> Blocking<D> {
         F: FnOnce(&D) -> Result<T, DriverError> + Send + 'static,
     {
         let driver = self.driver.clone();
-        self.host.blocking(move || work(&driver)).await
+        let job = move |asker: &Asker| {
+            asker.check()?;
+            work(&driver)
+        };
+        ask(&self.host, job).await
     }
 
     fn upload(&self, upload: D::Upload) -> BlockingUploadHandle<D::Upload> {
         let offset = upload.offset();
-        let shared = Arc::new(Mutex::new(Shared { upload, ran: 0 }));
-        BlockingUploadHandle { shared, calls: 0, offset, host: self.host.clone() }
+        BlockingUploadHandle { upload: Arc::new(Mutex::new(upload)), offset, host: self.host.clone() }
     }
 }
 
 impl<D: BlockingDriver> OpenDriver for Blocking<D> {
     async fn open(settings: Settings, host: Host, _lower: Option<LowerDriver>) -> Result<Self, DriverError> {
         let handle = host.clone();
-        let driver = host.blocking(move || D::open(settings, &handle)).await?;
+        let job = move |asker: &Asker| {
+            asker.check()?;
+            D::open(settings, &handle)
+        };
+        let driver = ask(&host, job).await?;
         Ok(Self { driver: Arc::new(driver), host })
     }
 }
@@ -256,18 +297,9 @@ impl<D: BlockingDriver> Driver for Blocking<D> {
 
 /// A [`BlockingUpload`] as an [`Upload`].
 pub struct BlockingUploadHandle<U> {
-    shared: Arc<Mutex<Shared<U>>>,
-    /// How many calls began.
-    calls: u64,
+    upload: Arc<Mutex<U>>,
     offset: u64,
     host: Host,
-}
-
-/// What the jobs of an upload have in common.
-struct Shared<U> {
-    upload: U,
-    /// The number of the newest call that ran.
-    ran: u64,
 }
 
 impl<U: BlockingUpload> BlockingUploadHandle<U> {
@@ -276,20 +308,16 @@ impl<U: BlockingUpload> BlockingUploadHandle<U> {
         T: Send + 'static,
         F: FnOnce(&mut U) -> Result<T, DriverError> + Send + 'static,
     {
-        self.calls += 1;
-        let (number, shared) = (self.calls, self.shared.clone());
-        let work = move || {
-            // The lock keeps a call that was abandoned half-way from running beside the next one, and the number keeps one that got its
-            // thread late from running after it: a write after the commit.
-            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            if shared.ran > number {
-                return Err(DriverError::new(ErrorClass::Cancelled, "a later call of the upload ran first"));
-            }
-            shared.ran = number;
-            let answer = work(&mut shared.upload);
-            Ok((answer, shared.upload.offset()))
+        let upload = self.upload.clone();
+        let job = move |asker: &Asker| {
+            // The lock keeps a call that was given up half-way from running beside the next one. Asking behind it keeps one that got its
+            // thread late from running after the next one: a write after the commit.
+            let mut upload = upload.lock().unwrap_or_else(PoisonError::into_inner);
+            asker.check()?;
+            let answer = work(&mut upload);
+            Ok((answer, upload.offset()))
         };
-        let (answer, offset) = self.host.blocking(work).await?;
+        let (answer, offset) = ask(&self.host, job).await?;
         self.offset = offset;
         answer
     }
@@ -323,40 +351,43 @@ impl<U: BlockingUpload> Upload for BlockingUploadHandle<U> {
 }
 
 /// A reader as a stream: each chunk is one job on the blocking pool.
-fn chunks(reader: Box<dyn io::Read + Send>, host: Host) -> ByteStream {
-    type Step = std::pin::Pin<Box<dyn Future<Output = Result<(Option<Bytes>, Box<dyn io::Read + Send>), DriverError>> + Send>>;
-    struct Chunks {
-        host: Host,
-        /// The job in flight, or `None` after the end.
-        step: Option<Step>,
+fn chunks(reader: Reader, host: Host) -> ByteStream {
+    let first = read_chunk(&host, reader);
+    Box::pin(Chunks { host, next: Some(first) })
+}
+
+type Reader = Box<dyn io::Read + Send>;
+/// A chunk and what follows it, or `None` at the end.
+type NextChunk = Pin<Box<dyn Future<Output = Result<Option<(Bytes, Reader)>, DriverError>> + Send>>;
+
+struct Chunks {
+    host: Host,
+    /// The job in flight, or `None` after the end.
+    next: Option<NextChunk>,
+}
+
+impl futures_core::Stream for Chunks {
+    type Item = Result<Bytes, DriverError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(running) = self.next.as_mut() else { return Poll::Ready(None) };
+        let answer = ready!(running.as_mut().poll(context));
+        self.next = None;
+        let chunk = answer.transpose().map(|answer| {
+            let (bytes, reader) = answer?;
+            // The next chunk is read while this one is consumed, and the one after that is not begun before it is taken.
+            self.next = Some(read_chunk(&self.host, reader));
+            Ok(bytes)
+        });
+        Poll::Ready(chunk)
     }
-    fn step(host: Host, mut reader: Box<dyn io::Read + Send>) -> Step {
-        Box::pin(async move {
-            host.blocking(move || {
-                let mut buffer = Vec::with_capacity(CHUNK_BYTES);
-                io::Read::read_to_end(&mut io::Read::take(&mut reader, CHUNK_BYTES as u64), &mut buffer)?;
-                Ok(((!buffer.is_empty()).then(|| buffer.into()), reader))
-            })
-            .await
-        })
-    }
-    impl futures_core::Stream for Chunks {
-        type Item = Result<Bytes, DriverError>;
-        fn poll_next(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Option<Self::Item>> {
-            let Some(running) = self.step.as_mut() else { return std::task::Poll::Ready(None) };
-            let answer = std::task::ready!(running.as_mut().poll(context));
-            self.step = None;
-            std::task::Poll::Ready(match answer {
-                Ok((None, _)) => None,
-                Ok((Some(bytes), reader)) => {
-                    // The next chunk is read while this one is consumed.
-                    self.step = Some(step(self.host.clone(), reader));
-                    Some(Ok(bytes))
-                }
-                Err(error) => Some(Err(error)),
-            })
-        }
-    }
-    let first = step(host.clone(), reader);
-    Box::pin(Chunks { host, step: Some(first) })
+}
+
+fn read_chunk(host: &Host, mut reader: Reader) -> NextChunk {
+    Box::pin(ask(host, move |asker| {
+        asker.check()?;
+        let mut buffer = Vec::with_capacity(CHUNK_BYTES);
+        io::Read::read_to_end(&mut io::Read::take(&mut reader, CHUNK_BYTES as u64), &mut buffer)?;
+        Ok((!buffer.is_empty()).then(|| (buffer.into(), reader)))
+    }))
 }

@@ -1,6 +1,7 @@
 //! What the host offers to an open driver: its log, its counters, its pool of blocking threads.
 
 use std::fmt;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -79,13 +80,22 @@ impl Host {
         T: Send + 'static,
         F: FnOnce() -> Result<T, DriverError> + Send + 'static,
     {
+        self.start(work).await
+    }
+
+    /// As [`Self::blocking`], but `work` is handed over now and not at the first poll.
+    pub(crate) fn start<T, F>(&self, work: F) -> impl Future<Output = Result<T, DriverError>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, DriverError> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         self.services.run_blocking(Box::new(move || {
             let result = catch_unwind(AssertUnwindSafe(work))
                 .unwrap_or_else(|panic| Err(DriverError::panicked("blocking work", &panic_text(panic))));
             let _ = answer.send(result);
         }));
-        answered.await.unwrap_or_else(|_| Err(DriverError::new(ErrorClass::Cancelled, "the host runs no more blocking work")))
+        async { answered.await.unwrap_or_else(|_| Err(DriverError::new(ErrorClass::Cancelled, "the host runs no more blocking work"))) }
     }
 }
 

@@ -27,6 +27,7 @@ pub trait Upload: Send + 'static {
     /// Makes everything accepted so far durable, and names it so that any process on any host that shares the store can go on.
     ///
     /// Earlier tokens of the upload end here: resuming one answers `not_found`, or the upload as the newest token has it.
+    /// If the answer does not reach the caller, the token before stays good until either of the two is used.
     ///
     /// # Errors
     /// The classes of the back-end.

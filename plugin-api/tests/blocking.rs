@@ -24,9 +24,20 @@ const CALL: Call = Call::unbounded();
 struct Threads {
     jobs: Mutex<VecDeque<Box<dyn FnOnce() + Send>>>,
     lines: Mutex<Vec<String>>,
+    /// What happens while the driver counts, in the middle of a job.
+    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Threads {
+    /// Begins a call and gives it up in the middle of its job, when the driver counts.
+    fn give_up_half_way<T>(&self, work: impl Future<Output = T> + Send + 'static) {
+        let mut work = Box::pin(work);
+        assert!(poll(work.as_mut()).is_pending(), "a call waits for a thread");
+        *self.meanwhile.lock().expect("no test panics here") = Some(Box::new(move || drop(work)));
+        self.run();
+        assert!(self.meanwhile.lock().expect("no test panics here").is_none(), "the job began");
+    }
+
     fn take_first(&self) -> Box<dyn FnOnce() + Send> {
         self.jobs.lock().expect("no test panics here").pop_front().expect("a job waits")
     }
@@ -48,7 +59,10 @@ impl HostServices for Threads {
     fn log(&self, _: Level, message: &str) {
         self.lines.lock().expect("no test panics here").push(message.to_owned());
     }
-    fn count(&self, _: &str, _: u64) {}
+    fn count(&self, _: &str, _: u64) {
+        let meanwhile = self.meanwhile.lock().expect("no test panics here").take();
+        meanwhile.into_iter().for_each(|happens| happens());
+    }
     fn run_blocking(&self, job: Box<dyn FnOnce() + Send>) {
         self.jobs.lock().expect("no test panics here").push_back(job);
     }
@@ -69,6 +83,7 @@ impl BlockingDriver for Logging {
     type Upload = LoggingUpload;
 
     fn open(_: Settings, host: &Host) -> Result<Self, DriverError> {
+        host.log(Level::Debug, "open");
         Ok(Self(host.clone()))
     }
     fn stat(&self, key: &Key) -> Result<ObjectInfo, DriverError> {
@@ -116,6 +131,7 @@ impl BlockingUpload for LoggingUpload {
     }
     fn write(&mut self, bytes: Bytes) -> Result<(), DriverError> {
         self.host.log(Level::Info, format_args!("write {}", String::from_utf8_lossy(&bytes)));
+        self.host.count("writes", 1);
         assert_ne!(&bytes[..], b"panic", "the bytes say so");
         self.bytes.extend_from_slice(&bytes);
         Ok(())
@@ -139,7 +155,7 @@ impl Drop for LoggingUpload {
     }
 }
 
-/// A body that has so many bytes left, or one that panics.
+/// A body that has so many bytes left, or one that panics. It logs how much was left when it was let go.
 struct Reader {
     host: Host,
     left: usize,
@@ -158,7 +174,7 @@ impl io::Read for Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.host.log(Level::Info, "reader dropped");
+        self.host.log(Level::Info, format_args!("reader dropped with {} KiB left", self.left / 1024));
     }
 }
 
@@ -194,18 +210,30 @@ fn opened() -> (Blocking<Logging>, Arc<Threads>) {
     let threads = Arc::new(Threads::default());
     let host = Host::new(threads.clone(), "test");
     let driver = done(&threads, Blocking::open(Settings::new(serde_json::json!({})), host, None)).expect("the driver opens");
+    assert_eq!(threads.ran(), ["open"], "the driver opens once");
     (driver, threads)
 }
 
-/// Driver contract, section 8: "A cancelled `put` or `commit` leaves the old or the new state, whole."
+/// Driver contract, section 8: "Dropping the future of a call cancels it: within 1 s the driver stops work".
 #[test]
-fn call_given_up_before_its_job_runs_leaves_the_instance_usable() {
+fn call_given_up_before_its_job_begins_does_not_reach_the_driver() {
     let (driver, threads) = opened();
     give_up(driver.put(&CALL, key("a"), Bytes::new(), Condition::Always));
+    give_up(driver.delete(&CALL, key("a")));
+    give_up(driver.upload_begin(&CALL, None));
     threads.run();
-    assert!(threads.ran().iter().all(|line| line == "put"), "the put ran whole or not at all");
+    assert_eq!(threads.ran(), [""; 0], "nobody waits for them");
     done(&threads, driver.stat(&CALL, key("a"))).expect("the instance is usable");
     assert_eq!(threads.ran(), ["stat"], "one job for one call");
+}
+
+#[test]
+fn open_given_up_before_its_job_begins_does_not_open() {
+    let threads = Arc::new(Threads::default());
+    let host = Host::new(threads.clone(), "test");
+    give_up(Blocking::<Logging>::open(Settings::new(serde_json::json!({})), host, None));
+    threads.run();
+    assert_eq!(threads.ran(), [""; 0], "nobody would close it");
 }
 
 /// Driver contract, section 8: "A panic anywhere in a driver becomes `internal` for that call".
@@ -231,7 +259,7 @@ fn panic_in_a_reader_ends_its_body() {
     let mut body = Body::new(done(&threads, driver.read(&CALL, key("bad"), ByteRange::ALL)).expect("the read is answered").body);
     assert_eq!(class(done(&threads, body.next())), Some(ErrorClass::Internal), "a panic becomes internal");
     assert_eq!(done(&threads, body.next()), Ok(None), "an error ends a body");
-    assert!(threads.ran().contains(&"reader dropped".to_owned()), "the reader is let go");
+    assert!(threads.ran().contains(&"reader dropped with 512 KiB left".to_owned()), "the reader is let go");
 }
 
 /// Driver contract, section 8: "Dropping the future of a call cancels it: within 1 s the driver stops work and frees what it held."
@@ -244,7 +272,25 @@ fn body_given_up_reads_no_further_and_frees_its_reader() {
     give_up(body.next());
     drop(body);
     threads.run();
-    assert_eq!(threads.ran(), ["read", "reader dropped"], "nobody waits for the reader");
+    assert_eq!(threads.ran(), ["read", "reader dropped with 256 KiB left"], "nobody waits for the second chunk");
+}
+
+/// The next chunk of a body is read while the one before is consumed, and no further: what is held does not grow with the body.
+#[test]
+fn body_is_read_one_chunk_ahead() {
+    let (driver, threads) = opened();
+    let mut body = Body::new(done(&threads, driver.read(&CALL, key("a"), ByteRange::ALL)).expect("the read is answered").body);
+    threads.run();
+    assert!(poll(pin!(body.next())).is_ready(), "the first chunk was read before it was asked for");
+    threads.run();
+    assert!(poll(pin!(body.next())).is_ready(), "the second chunk was read while the first was consumed");
+    assert_eq!(done(&threads, body.next()), Ok(None), "there are two chunks");
+
+    let body = done(&threads, driver.read(&CALL, key("a"), ByteRange::ALL)).expect("the read is answered").body;
+    threads.ran();
+    threads.run();
+    drop(body);
+    assert_eq!(threads.ran(), ["reader dropped with 256 KiB left"], "of a body that nobody takes from, one chunk is read");
 }
 
 /// Driver contract, section 5: "`write` after `commit`, `commit` twice, anything after `abort`: `invalid_state`, no change."
@@ -262,10 +308,14 @@ fn write_given_up_and_overtaken_by_a_commit_does_not_run_after_it() {
 
 /// Driver contract, section 5: `commit` "refuses with `corrupt` if `size` differs from what was written".
 #[test]
-fn write_given_up_that_ran_all_the_same_is_seen_by_the_commit() {
+fn write_whose_answer_was_lost_is_seen_by_the_commit() {
     let (driver, threads) = opened();
     let mut upload = done(&threads, driver.upload_begin(&CALL, None)).expect("an upload begins");
-    give_up(upload.write(&CALL, "late".into()));
+    {
+        let mut write = pin!(upload.write(&CALL, "late".into()));
+        assert!(poll(write.as_mut()).is_pending(), "a call waits for a thread");
+        threads.run();
+    }
     assert_eq!(class(done(&threads, upload.commit(&CALL, key("a"), 0))), Some(ErrorClass::Corrupt), "four bytes are no empty object");
     assert_eq!(threads.ran(), ["write late"], "jobs of an upload run one after the other, and the commit did not");
     assert_eq!(upload.offset(), 4, "the offset is what was written");
@@ -277,17 +327,15 @@ fn write_given_up_that_ran_all_the_same_is_seen_by_the_commit() {
 fn upload_dropped_during_a_call_lives_until_its_job_ends() {
     let (driver, threads) = opened();
     let mut upload = done(&threads, driver.upload_begin(&CALL, None)).expect("an upload begins");
-    give_up(upload.write(&CALL, "last".into()));
-    drop(upload);
-    assert_eq!(threads.ran(), [""; 0], "the job still has it");
-    threads.run();
+    threads.give_up_half_way(async move { upload.write(&CALL, "last".into()).await });
     assert_eq!(threads.ran(), ["write last", "upload dropped"], "neither committed nor aborted");
 }
 
 #[test]
 fn close_is_a_job_like_any_other_and_runs_after_those_before_it() {
     let (driver, threads) = opened();
-    give_up(driver.delete(&CALL, key("a")));
+    let mut delete = pin!(driver.delete(&CALL, key("a")));
+    assert!(poll(delete.as_mut()).is_pending(), "a call waits for a thread");
     done(&threads, driver.close(&CALL)).expect("an instance closes");
     assert_eq!(threads.ran(), ["delete", "close"]);
 }

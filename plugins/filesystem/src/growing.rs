@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use longshore_plugin_api::{Condition, DriverError, ErrorClass, Key, ObjectInfo, UploadToken};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::errno::failed;
+use crate::folders;
 use crate::private::{self, Id};
 use crate::root::child;
 use crate::staging::{BLOCK_BYTES, Staging, write_direct};
@@ -34,6 +35,8 @@ pub(crate) struct Growing {
     written: u64,
     /// How many bytes the token has that goes with the file's name.
     named_at: Option<u64>,
+    /// What the file is called by the token before, until it is known whether the newest reached the caller.
+    older: Option<Older>,
     /// What follows them.
     staging: Staging,
     /// The file once more, opened for writes past the page cache.
@@ -42,6 +45,14 @@ pub(crate) struct Growing {
     lost: Option<DriverError>,
     /// How many of the file's bytes are on disk, and its own entry in the filesystem with them; `None` if not even that.
     synced: Option<u64>,
+}
+
+/// The file's name of the token before the newest, and whether that token has ended.
+struct Older {
+    id: Id,
+    named_at: Option<u64>,
+    /// The newest token was answered.
+    ended: bool,
 }
 
 /// Where the file is.
@@ -84,6 +95,13 @@ impl Growing {
             let message = format!("the upload was suspended with {} bytes, its file has {size}", claim.offset);
             return Err(DriverError::new(ErrorClass::Corrupt, message));
         }
+        if stat.st_nlink > 1 {
+            end_others(folder, &claim.id, &stat).map_err(failed)?;
+            if store.is_durable() {
+                // After a power loss the other token would lead to bytes that are no longer those it promised.
+                sync_all(folder).map_err(failed)?;
+            }
+        }
         let mut synced = claim.durable.then_some(claim.offset);
         if size > claim.offset {
             rustix::fs::ftruncate(&file, claim.offset).map_err(failed)?;
@@ -103,6 +121,7 @@ impl Growing {
             file: None,
             written: 0,
             named_at: None,
+            older: None,
             staging: Staging::new(),
             direct: None,
             synced: None,
@@ -298,24 +317,64 @@ impl Growing {
 
     pub(crate) fn suspend(&mut self) -> Result<UploadToken, DriverError> {
         self.flush()?;
-        let private = self.store.private()?;
         if self.place == Place::Temporary || self.named_at != Some(self.written) {
-            // A new name for each new length: the tokens of the old name end here. Two tokens of one file would let a caller go back to the
-            // shorter one, write other bytes, and commit them as those that the longer one had promised.
-            let id = Id::random()?;
-            rustix::fs::renameat(self.folder()?, self.id.as_str(), &private.uploads, id.as_str()).map_err(|errno| self.failed(errno))?;
-            (self.id, self.place, self.named_at, self.synced) = (id, Place::Uploads, Some(self.written), None);
+            self.rename()?;
         }
         // An upload without a byte has nothing to lose: if it is gone after a power cut, the client begins again.
         let durable = self.store.is_durable() && self.written > 0;
         if durable && self.synced != Some(self.written) {
             if !self.store.ordered {
-                sync_all(&private.uploads).map_err(|errno| self.failed(errno))?;
+                sync_all(&self.store.private()?.uploads).map_err(|errno| self.failed(errno))?;
             }
             // Not only the data: where the journal keeps the order, the file's new name goes with it.
             self.sync(sync_all)?;
         }
         Claim { id: self.id.clone(), offset: self.written, durable }.seal()
+    }
+
+    /// A new name for each new length: the tokens of the old name end with it. Two tokens of one file would let a caller go back to the
+    /// shorter one, write other bytes, and commit them as those that the longer one had promised.
+    ///
+    /// The old name stays until [`Self::settle`]: a process that is killed before the new token is answered leaves one that somebody has.
+    fn rename(&mut self) -> Result<(), DriverError> {
+        let (id, folder, uploads) = (Id::random()?, self.folder()?, &self.store.private()?.uploads);
+        let linked = match self.place {
+            Place::Uploads => rustix::fs::linkat(folder, self.id.as_str(), uploads, id.as_str(), AtFlags::empty()).map(|()| true),
+            _ => Err(Errno::OPNOTSUPP),
+        };
+        let linked = match linked {
+            // No token to keep, or a filesystem without links.
+            Err(Errno::OPNOTSUPP | Errno::PERM | Errno::NOSYS | Errno::MLINK) => {
+                rustix::fs::renameat(folder, self.id.as_str(), uploads, id.as_str()).map(|()| false)
+            }
+            linked => linked,
+        };
+        let linked = linked.map_err(|errno| self.failed(errno))?;
+        let older = Older { id: std::mem::replace(&mut self.id, id), named_at: self.named_at, ended: false };
+        self.older = linked.then_some(older);
+        (self.place, self.named_at, self.synced) = (Place::Uploads, Some(self.written), None);
+        Ok(())
+    }
+
+    /// The newest token has reached the caller.
+    pub(crate) fn answered(&mut self) {
+        if let Some(older) = &mut self.older {
+            older.ended = true;
+        }
+    }
+
+    /// Leaves the file one name: the newest if its token was answered, else the one before, whose token is all that the caller has.
+    pub(crate) fn settle(&mut self) -> Result<(), DriverError> {
+        let Some(older) = &self.older else { return Ok(()) };
+        let gone = if older.ended { &older.id } else { &self.id };
+        match rustix::fs::unlinkat(&self.store.private()?.uploads, gone.as_str(), AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(self.failed(errno)),
+        }
+        if let Some(older) = self.older.take().filter(|older| !older.ended) {
+            (self.id, self.named_at, self.synced) = (older.id, older.named_at, None);
+        }
+        Ok(())
     }
 
     pub(crate) fn commit(&mut self, destination: &Key, size: u64) -> Result<ObjectInfo, DriverError> {
@@ -346,6 +405,26 @@ impl Growing {
     }
 }
 
+/// Removes the names that the file of `id` has beside this one. A process was killed before the newest token was known to be answered:
+/// whichever is used first ends the other.
+fn end_others(uploads: &OwnedFd, id: &Id, file: &Stat) -> rustix::io::Result<()> {
+    let mut others = Vec::new();
+    folders::each_name(&private::reopened(uploads)?, &mut |name, _| {
+        others.extend(Id::parse(name).filter(|other| other != id));
+        true
+    })?;
+    for other in others {
+        match rustix::fs::statat(uploads, other.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if (stat.st_dev, stat.st_ino) == (file.st_dev, file.st_ino) => {
+                rustix::fs::unlinkat(uploads, other.as_str(), AtFlags::empty())?;
+            }
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
 /// Locks an upload's file. Whoever only looks whether it is held, or finishes a cancelled call, lets go of it within moments.
 fn hold(file: &OwnedFd) -> rustix::io::Result<()> {
     for _ in 0..10 {
@@ -360,6 +439,8 @@ fn hold(file: &OwnedFd) -> rustix::io::Result<()> {
 impl Drop for Growing {
     /// Without a token nobody can go on with the upload: its file is removed. With one it stays as it was suspended.
     fn drop(&mut self) {
+        // If it fails, whoever resumes the upload settles it.
+        let _ = self.settle();
         if self.place != Place::Temporary {
             return;
         }

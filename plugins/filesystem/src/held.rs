@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use longshore_plugin_api::{DriverError, ErrorClass};
 
 use crate::growing::Growing;
+use crate::work::Stop;
 
 /// The upload, shared with work that outlives a cancelled call and with the instance, which ends it on close.
 pub(crate) struct Held(Mutex<Phase>);
@@ -38,12 +39,16 @@ impl Held {
     /// Does one step of an upload that its caller knows to have `offset` bytes. With `ends`, it has ended in that way if the step succeeds.
     pub(crate) fn step<T>(
         &self,
+        stop: &Stop,
         offset: u64,
         ends: Option<&'static str>,
         step: impl FnOnce(&mut Growing) -> Result<T, DriverError>,
     ) -> Result<T, DriverError> {
         let mut phase = self.lock();
+        // Behind the lock: a call that was given up must not run after the one that followed it.
+        stop.check()?;
         let growing = phase.open()?;
+        growing.settle()?;
         growing.take_back(offset)?;
         let answer = step(growing);
         match (&answer, ends) {
@@ -53,6 +58,13 @@ impl Held {
             (Ok(_), None) => {}
         }
         answer
+    }
+
+    /// The token that was made last reaches the caller.
+    pub(crate) fn answered(&self) {
+        if let Phase::Open(growing) = &mut *self.lock() {
+            growing.answered();
+        }
     }
 
     /// Lets go of the file; what was suspended stays.

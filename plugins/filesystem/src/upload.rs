@@ -3,6 +3,7 @@
 //! Small uploads never touch the disk before their commit: bytes gather in memory, and commit does everything in one go on one of the
 //! host's threads. Larger ones are written while they arrive, so that the sync at the end finds little left to do. The file moves from `temporary` to `uploads` when the first token for it is made.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use longshore_plugin_api::{Bytes, Call, DriverError, Host, Key, ObjectInfo, Upload, UploadToken};
@@ -50,12 +51,14 @@ pub(crate) fn abandoned(store: &Store, older_than_ms: u64) -> Result<Vec<UploadT
         true
     })
     .map_err(failed)?;
-    let mut tokens = Vec::new();
+    let (mut tokens, mut linked) = (Vec::new(), HashSet::new());
     for id in ids {
         let Ok(file) = child(folder, id.as_str(), READ) else { continue };
         let stat = rustix::fs::fstat(&file).map_err(failed)?;
         let old = private::age(&stat).as_millis() >= u128::from(older_than_ms);
-        if old && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && private::lock(&file).is_ok() {
+        // A process that was killed may have left an upload two names; either of their tokens ends the other.
+        let listed = stat.st_nlink > 1 && !linked.insert((stat.st_dev, stat.st_ino));
+        if old && !listed && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && private::lock(&file).is_ok() {
             tokens.push(Claim { id, offset: u64::try_from(stat.st_size).unwrap_or(0), durable: false }.seal()?);
         }
     }
@@ -78,7 +81,10 @@ impl Upload for FilesystemUpload {
     }
 
     async fn suspend(&mut self, call: &Call) -> Result<UploadToken, DriverError> {
-        self.run(call, None, Growing::suspend).await
+        let token = self.run(call, None, Growing::suspend).await?;
+        // Here and not in the job, whose answer may come to nobody: the token before is good until then.
+        self.held.answered();
+        Ok(token)
     }
 
     async fn commit(&mut self, call: &Call, destination: &Key, size: u64) -> Result<ObjectInfo, DriverError> {
@@ -104,6 +110,6 @@ impl FilesystemUpload {
         F: FnOnce(&mut Growing) -> Result<T, DriverError> + Send + 'static,
     {
         let (held, offset) = (self.held.clone(), self.offset);
-        work::run(&self.host, call, move |_| held.step(offset, ends, step)).await
+        work::run(&self.host, call, move |stop| held.step(stop, offset, ends, step)).await
     }
 }

@@ -48,7 +48,7 @@ cases! { "configuration":
 }
 
 pub(crate) const LEFT_OUT: &[(&str, &str)] =
-    &[("CFG-08", "settings are validated by the host against the schema in the note: there is no call of the driver that could do I/O")];
+    &[("CFG-08", "settings are checked against the schema before `open` sees them: there is no call that checks them and could do I/O")];
 
 /// Opens an instance with settings that nobody checked.
 pub(super) async fn open_unchecked(it: &Trial, settings: &Value) -> Result<Result<Instance, DriverError>, Stop> {

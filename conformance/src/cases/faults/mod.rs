@@ -27,7 +27,7 @@ cases! { "faults":
     file "FLT-03" Must Fault Full [Need::Files, Need::Durable] failed_writes_surface, "section 2" within 300 =
         "a write, close, sync or rename that fails makes the call fail or is made good";
     file "FLT-04" Must Fault Full [Need::Files, Need::Durable] no_descriptor_is_told_and_passes, "section 7" within 300 =
-        "without a free descriptor calls fail with a class that says so, and work again afterwards";
+        "without a free descriptor calls fail as `throttled` or with another class that does not mislead, and work again afterwards";
     file "FLT-05" Must Fault Full [Need::Files, Need::Durable] interrupted_calls_are_repeated, "section 7" within 300 =
         "interrupted and short system calls change no result";
     file "FLT-06" Must Fault Full [Need::Service] bad_networks_are_told, "section 7" within 300 =

@@ -1,6 +1,5 @@
 //! Uploads whose process ends, or is killed.
 
-use longshore_loader::api::ErrorClass::NotFound;
 use longshore_loader::api::{Driver, Upload, UploadToken};
 
 use crate::case::{Need, Outcome};
@@ -95,7 +94,7 @@ async fn killed_during_calls(it: &Subject, random: &mut Random) -> Outcome {
     let written = [first.bytes(), more.bytes()].concat();
     let suspend = Question::Suspend { upload: 1 };
     let mut reached = 0;
-    for (prepared, asked, makes_a_token) in [(vec![], write(&more), false), (vec![write(&more)], suspend, true)] {
+    for (prepared, asked) in [(vec![], write(&more)), (vec![write(&more)], suspend)] {
         let asked = [asked];
         let before = |token| [vec![Question::Resume { upload: 1, token }], prepared.clone()].concat();
         let found = sites(it, &Scene { before: &before(suspended(it, &first).await?), asked: &asked, ..Scene::default() }, true).await?;
@@ -106,7 +105,7 @@ async fn killed_during_calls(it: &Subject, random: &mut Random) -> Outcome {
             if faulted.reached {
                 reached += 1;
                 drop(faulted);
-                still_there(it, token, site, makes_a_token, &written).await?;
+                still_there(it, token, site, &written).await?;
             }
         }
     }
@@ -118,10 +117,8 @@ async fn killed_during_calls(it: &Subject, random: &mut Random) -> Outcome {
 }
 
 /// What was suspended before a process was killed at `site` can be gone on with.
-async fn still_there(it: &Subject, token: Vec<u8>, site: &Site, makes_a_token: bool, written: &[u8]) -> Outcome {
+async fn still_there(it: &Subject, token: Vec<u8>, site: &Site, written: &[u8]) -> Outcome {
     match it.driver.upload_resume(&CALL, &UploadToken::new(token.clone())?).await {
-        // A token ends when the next one is made, and the kill may have come between that and the answer.
-        Err(error) if error.class() == NotFound && makes_a_token => Ok(()),
         Err(error) => Err(Stop::breach(format!("a process was killed at {}; resuming what it had suspended answers: {error}", site.line))),
         Ok(upload) => {
             drop(upload);

@@ -94,6 +94,70 @@ fn a_token_ends_with_the_next_one() {
     assert_eq!(store.resume(&second).expect("resume").offset(), 6);
 }
 
+/// An upload of "onetwo", suspended after each word, as a process leaves it that is killed before the second token is known to be answered.
+fn killed_while_suspending(store: &Store) -> (UploadToken, UploadToken) {
+    let mut upload = store.begin();
+    write(&mut upload, "one");
+    let first = suspend(&mut upload);
+    let name = store.path(PRIVATE).join("uploads").join(store.private("uploads").remove(0));
+    write(&mut upload, "two");
+    let second = suspend(&mut upload);
+    let kept = store.path(PRIVATE).join("kept");
+    std::fs::hard_link(&name, &kept).expect("the name of the first token is still there");
+    drop(upload);
+    std::fs::rename(&kept, &name).expect("a killed process removes nothing");
+    (first, second)
+}
+
+/// Semantics: "After `kill -9`, `upload_resume` reports an offset between the last suspended one and what was written"; the token that
+/// is used ends the other.
+#[test]
+fn of_two_tokens_that_a_kill_left_the_first_used_ends_the_other() {
+    let store = Store::new();
+    let (first, second) = killed_while_suspending(&store);
+    assert_eq!(block_on(store.driver.upload_list(&CALL, 0)).expect("list").len(), 1, "it is one upload");
+    let mut upload = store.resume(&first).expect("the second token may never have been answered");
+    assert_eq!((upload.offset(), store.private("uploads").len()), (3, 1));
+    write(&mut upload, "2");
+    let third = suspend(&mut upload);
+    drop(upload);
+    assert_eq!(class(store.resume(&second)), ErrorClass::NotFound, "its bytes are no more");
+    commit(&mut store.resume(&third).expect("resume"), "a").expect("commit");
+    assert_eq!(store.get("a").expect("get"), b"one2");
+
+    let (first, second) = killed_while_suspending(&store);
+    assert_eq!(store.resume(&second).expect("resume").offset(), 6);
+    assert_eq!(class(store.resume(&first)), ErrorClass::NotFound, "the upload has gone on");
+    assert_eq!(store.resume(&second).expect("resume").offset(), 6);
+}
+
+/// Semantics: "what the last `suspend` promised is kept": the last that was answered.
+#[test]
+fn a_cancelled_suspend_ends_no_token() {
+    let store = Store::new();
+    for _ in 0..20 {
+        let mut upload = store.begin();
+        write(&mut upload, "one");
+        let mut token = suspend(&mut upload);
+        write(&mut upload, "two");
+        {
+            let suspend = std::pin::pin!(upload.suspend(&CALL));
+            let answer = Future::poll(suspend, &mut std::task::Context::from_waker(std::task::Waker::noop()));
+            if let std::task::Poll::Ready(answer) = answer {
+                // A thread was faster than this one: then it counts.
+                token = answer.expect("the upload is suspended");
+            }
+        }
+        // Large enough for a job, which comes after the one of the suspend.
+        write(&mut upload, vec![3; 200_000]);
+        drop(upload);
+        let resumed = store.resume(&token).expect("the token that was answered is good");
+        assert!([3, 6].contains(&resumed.offset()), "{} bytes were suspended", resumed.offset());
+        assert_eq!(store.private("uploads").len(), 1);
+        block_on({ resumed }.abort(&CALL)).expect("abort");
+    }
+}
+
 /// Semantics: dropping is "neither commit nor abort", but without a token nobody can go on.
 #[test]
 fn a_dropped_upload_without_a_token_leaves_nothing() {
