@@ -132,7 +132,7 @@ impl Driver for CDriver {
     async fn upload_resume(&self, call: &Call, token: &UploadToken) -> Result<CUpload, DriverError> {
         let token = token.clone();
         self.run(call, move |instance, context| {
-            instance.sweep();
+            instance.sweep_all();
             CUpload::begin(instance, |calls, driver| calls.upload_resume(driver, context, &token))
         })
         .await
