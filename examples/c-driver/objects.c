@@ -40,9 +40,10 @@ static int open_object(const store *store, const char *key, struct stat *stat, i
         *answer = is_absent(errno) ? no_object(key, error) : fail_errno(error, "open", key);
         return -1;
     }
-    if (fstat(file, stat) == 0 && S_ISREG(stat->st_mode))
+    bool known = fstat(file, stat) == 0;
+    if (known && S_ISREG(stat->st_mode))
         return file;
-    *answer = no_object(key, error);
+    *answer = known ? no_object(key, error) : fail_errno(error, "stat", key);
     close(file);
     return -1;
 }
