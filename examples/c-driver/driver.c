@@ -30,7 +30,7 @@ static bool is_true(const longshore_settings *settings, const char *name) {
 static int open_folder(int root, const char *path) {
     if (mkdirat(root, path, 0777) != 0 && errno != EEXIST)
         return -1;
-    return openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return UNINTERRUPTED(openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
 static void close_folders(store *store) {
@@ -57,11 +57,11 @@ static bool open_folders(store *store, int root) {
 /* Opens the store's own folder, and makes it, durably, if only its last component is missing. -1 with errno. */
 static int open_root(const char *path, bool sync) {
     bool made = mkdir(path, 0777) == 0;
-    int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int root = UNINTERRUPTED(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (root < 0 || !made || !sync)
         return root;
-    int outer = openat(root, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool synced = outer >= 0 && fsync(outer) == 0;
+    int outer = UNINTERRUPTED(openat(root, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    bool synced = outer >= 0 && UNINTERRUPTED(fsync(outer)) == 0;
     if (outer >= 0)
         close_quietly(outer);
     if (synced)
@@ -71,7 +71,7 @@ static int open_root(const char *path, bool sync) {
 }
 
 static void remove_leftovers(const store *store) {
-    int file = openat(store->staging, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int file = UNINTERRUPTED(openat(store->staging, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     DIR *folder = file < 0 ? NULL : fdopendir(file);
     if (folder == NULL) {
         if (file >= 0)

@@ -34,7 +34,7 @@ bool write_all(int file, const uint8_t *bytes, size_t len, uint64_t at) {
 }
 
 bool sync_if_wanted(const store *store, int file) {
-    return !store->sync || fsync(file) == 0;
+    return !store->sync || UNINTERRUPTED(fsync(file)) == 0;
 }
 
 void tell_info(const struct stat *stat, longshore_info *info) {
@@ -51,7 +51,7 @@ void close_quietly(int file) {
 int open_below(const store *store, const char *path, int flags) {
     struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
     /* The C library has no function for it. */
-    return (int)syscall(SYS_openat2, store->objects, *path ? path : ".", &how, sizeof how);
+    return (int)UNINTERRUPTED(syscall(SYS_openat2, store->objects, *path ? path : ".", &how, sizeof how));
 }
 
 int open_parent(const store *store, const char *path, const char **name) {
@@ -83,7 +83,7 @@ static bool sync_folder(const store *store, const char *path) {
     int folder = open_below(store, path, O_RDONLY | O_DIRECTORY);
     if (folder < 0)
         return false;
-    bool synced = fsync(folder) == 0;
+    bool synced = UNINTERRUPTED(fsync(folder)) == 0;
     close_quietly(folder);
     return synced;
 }

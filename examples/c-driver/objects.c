@@ -108,7 +108,7 @@ void reader_close(void *pointer) {
 
 /* Writes a file of its own, whole and durable, and tells its facts. */
 static int32_t stage(const store *store, const char *name, longshore_bytes bytes, longshore_info *info, longshore_error *error) {
-    int file = openat(store->staging, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int file = UNINTERRUPTED(openat(store->staging, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (file < 0)
         return fail_errno(error, "create", name);
     struct stat stat;

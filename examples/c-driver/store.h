@@ -2,6 +2,7 @@
 #ifndef STORE_H
 #define STORE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -10,6 +11,9 @@
 
 /* How much room a path below one of the store's folders needs: the longest key and its NUL. */
 #define PATH_ROOM 1025
+
+/* A system call again for as long as a signal interrupts it; each may answer EINTR on a network's file system. */
+#define UNINTERRUPTED(call) __extension__({ long done; do done = (call); while (done < 0 && errno == EINTR); done; })
 
 /* An instance. Nothing in it changes after `open`, so calls need no lock: the file system is what they share. */
 typedef struct store {
