@@ -181,8 +181,12 @@ int32_t upload_commit(void *pointer, const longshore_call *call, longshore_text 
 int32_t upload_abort(void *pointer, const longshore_call *call, longshore_error *error) {
     (void)call;
     upload *upload = pointer;
-    if (unlinkat(upload->store->uploads, upload->name, 0) != 0 && errno != ENOENT)
+    bool removed = unlinkat(upload->store->uploads, upload->name, 0) == 0;
+    if (!removed && errno != ENOENT)
         return fail_errno(error, "remove", "an upload");
+    /* The file is open until the upload is dropped; its space is free now. One that had no name here any more may be an object. */
+    if (removed && UNINTERRUPTED(ftruncate(upload->file, 0)) != 0)
+        upload->store->host->count(upload->store->host, "space_not_given_back", 1);
     upload->ended = true;
     return LONGSHORE_OK;
 }
