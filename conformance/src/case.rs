@@ -172,6 +172,8 @@ pub enum Need {
     AnySetting,
     /// The driver has a deprecated setting.
     DeprecatedSetting,
+    /// The driver is called through the tables for Rust (its ABI kind is `rust`).
+    Rust,
 }
 
 impl fmt::Display for Need {
@@ -189,6 +191,7 @@ impl fmt::Display for Need {
             Self::RequiredSetting => "a required setting",
             Self::AnySetting => "a setting",
             Self::DeprecatedSetting => "a deprecated setting",
+            Self::Rust => "the ABI kind rust",
         })
     }
 }

@@ -30,7 +30,7 @@ static bool is_true(const longshore_settings *settings, const char *name) {
 static int open_folder(int root, const char *path) {
     if (mkdirat(root, path, 0777) != 0 && errno != EEXIST)
         return -1;
-    return openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return UNINTERRUPTED(openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
 static void close_folders(store *store) {
@@ -50,14 +50,28 @@ static bool open_folders(store *store, int root) {
     store->staging = open_folder(private_folder, "staging");
     bool opened = store->objects >= 0 && store->uploads >= 0 && store->staging >= 0 && sync_if_wanted(store, private_folder) &&
                   sync_if_wanted(store, root);
-    int number = errno;
-    close(private_folder);
-    errno = number;
+    close_quietly(private_folder);
     return opened;
 }
 
+/* Opens the store's own folder, and makes it, durably, if only its last component is missing. -1 with errno. */
+static int open_root(const char *path, bool sync) {
+    bool made = mkdir(path, 0777) == 0;
+    int root = UNINTERRUPTED(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (root < 0 || !made || !sync)
+        return root;
+    int outer = UNINTERRUPTED(openat(root, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    bool synced = outer >= 0 && UNINTERRUPTED(fsync(outer)) == 0;
+    if (outer >= 0)
+        close_quietly(outer);
+    if (synced)
+        return root;
+    close_quietly(root);
+    return -1;
+}
+
 static void remove_leftovers(const store *store) {
-    int file = openat(store->staging, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int file = UNINTERRUPTED(openat(store->staging, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     DIR *folder = file < 0 ? NULL : fdopendir(file);
     if (folder == NULL) {
         if (file >= 0)
@@ -82,10 +96,11 @@ static void remove_leftovers(const store *store) {
 static int32_t store_open(const longshore_host *host, const longshore_settings *settings, void **driver, longshore_error *error) {
     const char *path = setting(settings, "root");
     if (path == NULL || *path != '/')
-        return fail(error, LONGSHORE_CONFIG, "root is \"%s\", not an absolute path; give an existing folder's full path", path ? path : "");
-    int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fail(error, LONGSHORE_CONFIG, "root is \"%s\", not an absolute path; give a folder's full path", path ? path : "");
+    bool sync = is_true(settings, "sync");
+    int root = open_root(path, sync);
     if (root < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return fail(error, LONGSHORE_MISSING, "there is no folder \"%s\" (root); create it first", path);
+        return fail(error, LONGSHORE_MISSING, "there is no folder \"%s\" (root), and none to make it in; make the folder above it", path);
     if (root < 0)
         return fail_errno(error, "open the folder", path);
     store *store = malloc(sizeof *store);
@@ -95,7 +110,7 @@ static int32_t store_open(const longshore_host *host, const longshore_settings *
                                 .objects = -1,
                                 .uploads = -1,
                                 .staging = -1,
-                                .sync = is_true(settings, "sync"),
+                                .sync = sync,
                                 .hand_over_files = is_true(settings, "hand_over_files")};
     if (store == NULL || !open_folders(store, root)) {
         answer = fail_errno(error, "open the store in", path);

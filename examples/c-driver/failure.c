@@ -27,6 +27,12 @@ static int32_t class_of(int number) {
     case EDQUOT:
     case EFBIG:
         return LONGSHORE_FULL;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOLCK:
+    case EAGAIN:
+        return LONGSHORE_THROTTLED;
     case EIO:
         return LONGSHORE_BROKEN;
     default:

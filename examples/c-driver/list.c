@@ -60,7 +60,7 @@ static char kind_of(int folder, const struct dirent *entry) {
 /* The names of a folder (empty: the root), in the order of their bytes. The folder is closed again: a walk may be 512 levels deep. */
 static bool read_names(const store *store, const char *path, names *names) {
     *names = (struct names){0};
-    int file = openat(store->objects, *path ? path : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int file = open_below(store, path, O_RDONLY | O_DIRECTORY);
     if (file < 0)
         return false;
     DIR *folder = fdopendir(file);
@@ -123,7 +123,7 @@ void remove_empty_folders(const store *store, const char *folder) {
             remove_empty_folders(store, path);
     }
     forget(&names);
-    unlinkat(store->objects, folder, AT_REMOVEDIR);
+    unlink_below(store, folder, AT_REMOVEDIR);
 }
 
 /* A page under way. */
@@ -174,7 +174,7 @@ static bool visit_name(walk *walk, const char *path, bool folder) {
 static bool visit(walk *walk, const char *folder) {
     names names;
     if (!read_names(walk->store, folder, &names))
-        return errno == ENOENT || errno == ENOTDIR; /* deleted meanwhile */
+        return is_absent(errno); /* deleted meanwhile */
     bool good = true;
     for (size_t at = 0; at < names.count && good && !walk->full; at++) {
         char path[PATH_ROOM];

@@ -14,8 +14,13 @@ int32_t object_stat(void *driver, const longshore_call *call, longshore_text key
     (void)call;
     const store *store = driver;
     struct stat stat;
-    if (fstatat(store->objects, key.ptr, &stat, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT || errno == ENOTDIR ? no_object(key.ptr, error) : fail_errno(error, "stat", key.ptr);
+    const char *name;
+    int folder = open_parent(store, key.ptr, &name);
+    bool found = folder >= 0 && fstatat(folder, name, &stat, AT_SYMLINK_NOFOLLOW) == 0;
+    if (folder >= 0)
+        close_quietly(folder);
+    if (!found)
+        return is_absent(errno) ? no_object(key.ptr, error) : fail_errno(error, "stat", key.ptr);
     if (!S_ISREG(stat.st_mode))
         return no_object(key.ptr, error);
     tell_info(&stat, info);
@@ -30,15 +35,15 @@ typedef struct reader {
 /* The open file of an object, or -1 with `answer` set. */
 static int open_object(const store *store, const char *key, struct stat *stat, int32_t *answer, longshore_error *error) {
     /* O_NONBLOCK: should somebody put a pipe into the store, opening it must not wait. */
-    int file = openat(store->objects, key, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int file = open_below(store, key, O_RDONLY | O_NONBLOCK);
     if (file < 0) {
-        bool absent = errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
-        *answer = absent ? no_object(key, error) : fail_errno(error, "open", key);
+        *answer = is_absent(errno) ? no_object(key, error) : fail_errno(error, "open", key);
         return -1;
     }
-    if (fstat(file, stat) == 0 && S_ISREG(stat->st_mode))
+    bool known = fstat(file, stat) == 0;
+    if (known && S_ISREG(stat->st_mode))
         return file;
-    *answer = no_object(key, error);
+    *answer = known ? no_object(key, error) : fail_errno(error, "stat", key);
     close(file);
     return -1;
 }
@@ -103,7 +108,7 @@ void reader_close(void *pointer) {
 
 /* Writes a file of its own, whole and durable, and tells its facts. */
 static int32_t stage(const store *store, const char *name, longshore_bytes bytes, longshore_info *info, longshore_error *error) {
-    int file = openat(store->staging, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int file = UNINTERRUPTED(openat(store->staging, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (file < 0)
         return fail_errno(error, "create", name);
     struct stat stat;
@@ -134,11 +139,8 @@ int32_t object_put(void *driver, const longshore_call *call, longshore_text key,
 int32_t object_remove(void *driver, const longshore_call *call, longshore_text key, longshore_error *error) {
     (void)call;
     const store *store = driver;
-    if (unlinkat(store->objects, key.ptr, 0) != 0) {
-        /* Linux says EISDIR for a folder, POSIX EPERM. */
-        bool absent = errno == ENOENT || errno == ENOTDIR || errno == EISDIR;
-        return absent ? no_object(key.ptr, error) : fail_errno(error, "delete", key.ptr);
-    }
-    prune_above(store, key.ptr);
-    return LONGSHORE_OK;
+    if (unpublish(store, key.ptr))
+        return LONGSHORE_OK;
+    /* EISDIR: the key is a folder to other keys. */
+    return is_absent(errno) || errno == EISDIR ? no_object(key.ptr, error) : fail_errno(error, "delete", key.ptr);
 }

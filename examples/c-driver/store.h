@@ -2,6 +2,7 @@
 #ifndef STORE_H
 #define STORE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -10,6 +11,9 @@
 
 /* How much room a path below one of the store's folders needs: the longest key and its NUL. */
 #define PATH_ROOM 1025
+
+/* A system call again for as long as a signal interrupts it; each may answer EINTR on a network's file system. */
+#define UNINTERRUPTED(call) __extension__({ long done; do done = (call); while (done < 0 && errno == EINTR); done; })
 
 /* An instance. Nothing in it changes after `open`, so calls need no lock: the file system is what they share. */
 typedef struct store {
@@ -31,11 +35,22 @@ int32_t fail_errno(longshore_error *error, const char *what, const char *name);
 bool random_id(char id[ID_ROOM]);
 bool write_all(int file, const uint8_t *bytes, size_t len, uint64_t at);
 bool sync_if_wanted(const store *store, int file);
+/* Closes without touching errno, which tells why something else failed. */
+void close_quietly(int file);
+/* Opens what lies at the path (empty: the folder of objects itself). A link is not followed, wherever on the path somebody planted it, and
+ * nothing outside is reached. -1 with errno; ELOOP for a link. */
+int open_below(const store *store, const char *path, int flags);
+/* The same for the folder in which the path's last component is; `name` is that component. */
+int open_parent(const store *store, const char *path, const char **name);
+/* As unlinkat. */
+bool unlink_below(const store *store, const char *path, int flags);
+/* True if errno says that nothing of ours is at a path: nothing at all, something below an object, or a link that is not followed. */
+bool is_absent(int number);
 void tell_info(const struct stat *stat, longshore_info *info);
 /* Gives the file `name` of `folder` the key, in one step, and makes that durable. The file itself is durable already. */
 int32_t publish(const store *store, int folder, const char *name, const char *key, bool if_absent, longshore_error *error);
-/* Removes the folders above a deleted key that are empty now. */
-void prune_above(const store *store, const char *key);
+/* Removes the key's name, durably, and the folders above it that are empty now. False with errno. */
+bool unpublish(const store *store, const char *key);
 
 /* list.c: what is below a folder of objects. */
 bool has_object(const store *store, const char *folder);

@@ -24,6 +24,7 @@ typedef struct upload {
     char id[ID_ROOM];
     char name[NAME_ROOM];
     bool suspended, ended;
+    bool lost; /* a sync failed */
 } upload;
 
 /* A name is a token, and whoever has a token may write: no message tells it. */
@@ -42,8 +43,8 @@ int32_t upload_begin(void *driver, const longshore_call *call, longshore_text de
     }
     upload->store = store;
     name_of(upload->name, upload->id, 0);
-    upload->file = openat(store->uploads, upload->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (upload->file < 0 || flock(upload->file, LOCK_EX | LOCK_NB) != 0) {
+    upload->file = UNINTERRUPTED(openat(store->uploads, upload->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (upload->file < 0 || UNINTERRUPTED(flock(upload->file, LOCK_EX | LOCK_NB)) != 0) {
         int32_t failed = fail_errno(error, "create", "an upload");
         if (upload->file >= 0)
             close(upload->file);
@@ -75,10 +76,10 @@ static bool parse_token(longshore_bytes token, upload *upload) {
 /* Opens the file that the token named, alone, and with exactly what was made durable. */
 static int32_t reopen(upload *upload, longshore_error *error) {
     const store *store = upload->store;
-    upload->file = openat(store->uploads, upload->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    upload->file = UNINTERRUPTED(openat(store->uploads, upload->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC));
     if (upload->file < 0)
         return errno == ENOENT ? fail(error, LONGSHORE_NOT_FOUND, "there is no such upload") : fail_errno(error, "open", "an upload");
-    if (flock(upload->file, LOCK_EX | LOCK_NB) != 0)
+    if (UNINTERRUPTED(flock(upload->file, LOCK_EX | LOCK_NB)) != 0)
         return fail(error, LONGSHORE_CONFLICT, "the upload is in use");
     /* Who had it before may have ended or renamed it between the two steps above. */
     struct stat opened, named;
@@ -89,7 +90,7 @@ static int32_t reopen(upload *upload, longshore_error *error) {
     if ((uint64_t)opened.st_size < upload->offset)
         return fail(error, LONGSHORE_CORRUPT, "the upload lost bytes that were durable");
     /* What came after the last suspend may have holes after a power cut. */
-    if (ftruncate(upload->file, (off_t)upload->offset) != 0)
+    if (UNINTERRUPTED(ftruncate(upload->file, (off_t)upload->offset)) != 0)
         return fail_errno(error, "cut", "an upload");
     return LONGSHORE_OK;
 }
@@ -114,6 +115,15 @@ int32_t upload_resume(void *driver, const longshore_call *call, longshore_bytes 
     return LONGSHORE_OK;
 }
 
+/* The system tells once that a sync failed, and forgets the bytes: the next one succeeds without them. So the upload has failed for good. */
+static bool sync_bytes(upload *upload) {
+    if (!upload->lost && sync_if_wanted(upload->store, upload->file))
+        return true;
+    errno = upload->lost ? EIO : errno;
+    upload->lost = true;
+    return false;
+}
+
 uint64_t upload_offset(void *pointer) {
     return ((const upload *)pointer)->offset;
 }
@@ -127,7 +137,7 @@ int32_t upload_write(void *pointer, const longshore_call *call, longshore_bytes 
     }
     int32_t failed = fail_errno(error, "write to", "an upload");
     /* Half of the bytes may have been written. Their space is given back; if that fails, the next write goes to the same place. */
-    if (ftruncate(upload->file, (off_t)upload->offset) != 0)
+    if (UNINTERRUPTED(ftruncate(upload->file, (off_t)upload->offset)) != 0)
         upload->store->host->count(upload->store->host, "space_not_given_back", 1);
     return failed;
 }
@@ -139,7 +149,7 @@ int32_t upload_suspend(void *pointer, const longshore_call *call, longshore_toke
     char name[NAME_ROOM];
     name_of(name, upload->id, upload->offset);
     /* First the bytes, then the name that promises them. */
-    if (!sync_if_wanted(store, upload->file) || renameat(store->uploads, upload->name, store->uploads, name) != 0)
+    if (!sync_bytes(upload) || renameat(store->uploads, upload->name, store->uploads, name) != 0)
         return fail_errno(error, "suspend", "an upload");
     memcpy(upload->name, name, sizeof name);
     upload->suspended = true;
@@ -157,7 +167,8 @@ int32_t upload_commit(void *pointer, const longshore_call *call, longshore_text 
     upload *upload = pointer;
     struct stat stat;
     /* No byte of a write that failed, and the time of now: the content is replaced when it gets its key, whenever it was written. */
-    if (ftruncate(upload->file, (off_t)upload->offset) != 0 || futimens(upload->file, NULL) != 0 || !sync_if_wanted(upload->store, upload->file) || fstat(upload->file, &stat) != 0)
+    if (UNINTERRUPTED(ftruncate(upload->file, (off_t)upload->offset)) != 0 || futimens(upload->file, NULL) != 0 || !sync_bytes(upload) ||
+        fstat(upload->file, &stat) != 0)
         return fail_errno(error, "finish", "an upload");
     int32_t answer = publish(upload->store, upload->store->uploads, upload->name, destination.ptr, false, error);
     if (answer != LONGSHORE_OK)
@@ -170,8 +181,12 @@ int32_t upload_commit(void *pointer, const longshore_call *call, longshore_text 
 int32_t upload_abort(void *pointer, const longshore_call *call, longshore_error *error) {
     (void)call;
     upload *upload = pointer;
-    if (unlinkat(upload->store->uploads, upload->name, 0) != 0 && errno != ENOENT)
+    bool removed = unlinkat(upload->store->uploads, upload->name, 0) == 0;
+    if (!removed && errno != ENOENT)
         return fail_errno(error, "remove", "an upload");
+    /* The file is open until the upload is dropped; its space is free now. One that had no name here any more may be an object. */
+    if (removed && UNINTERRUPTED(ftruncate(upload->file, 0)) != 0)
+        upload->store->host->count(upload->store->host, "space_not_given_back", 1);
     upload->ended = true;
     return LONGSHORE_OK;
 }
@@ -188,7 +203,7 @@ void upload_drop(void *pointer) {
 int32_t upload_list(void *driver, const longshore_call *call, uint64_t older_than_ms, longshore_token_list *tokens, longshore_error *error) {
     (void)call;
     const store *store = driver;
-    int file = openat(store->uploads, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int file = UNINTERRUPTED(openat(store->uploads, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     DIR *folder = file < 0 ? NULL : fdopendir(file);
     if (folder == NULL) {
         int32_t failed = fail_errno(error, "list", "the uploads");

@@ -49,7 +49,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use longshore_loader::api::DriverError;
-use longshore_loader::api::metadata::{Consistency, DriverInfo, Durability};
+use longshore_loader::api::metadata::{AbiKind, Consistency, DriverInfo, Durability};
 use longshore_loader::{Inspection, LoadedDriver, OpenOptions, Policy, inspect, load, verify};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -181,5 +181,6 @@ pub(crate) fn has(need: Need, info: &DriverInfo, config: &DriverConfig) -> bool 
         Need::RequiredSetting => any(|property| property.required),
         Need::AnySetting => any(|_| true),
         Need::DeprecatedSetting => any(|property| property.deprecated.is_some()),
+        Need::Rust => info.abi.kind() == Some(AbiKind::Rust),
     }
 }

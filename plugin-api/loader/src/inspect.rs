@@ -197,6 +197,14 @@ impl Inspection {
         self.dynamic.exports(&self.image, symbol).map_err(|fault| self.refusal(fault))
     }
 
+    /// Where in the file the bytes of an exported `symbol` begin; `None` if the file does not define it.
+    ///
+    /// # Errors
+    /// Symbol tables that lead nowhere.
+    pub fn offset_of(&self, symbol: &str) -> Result<Option<u64>, Refusal> {
+        self.dynamic.offset_of(&self.image, symbol).map_err(|fault| self.refusal(fault))
+    }
+
     /// The digest of the open file, read whole on each call.
     ///
     /// # Errors

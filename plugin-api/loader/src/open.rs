@@ -166,7 +166,7 @@ impl LoadedDriver {
         }
     }
 
-    /// Opens an instance. `settings` were checked against the driver's schema. Needs a tokio runtime: the driver's blocking work runs there.
+    /// Opens an instance. `settings` were checked against the driver's schema; they are again, whatever kind the driver is of. Needs a tokio runtime: the driver's blocking work runs there.
     ///
     /// # Errors
     /// What the driver answers; `timeout` after `open_limit`.
@@ -178,7 +178,7 @@ impl LoadedDriver {
         let opening = async {
             match self.entry {
                 Entry::Rust(root) => ForeignDriver::open(root, settings, names, capabilities, services, |_| None).await,
-                Entry::C(table) => c::open(table, settings, names, capabilities, services).await,
+                Entry::C(table) => c::open(table, settings, names, &self.info, services).await,
             }
         };
         match tokio::time::timeout(options.open_limit, opening).await {

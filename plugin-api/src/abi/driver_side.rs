@@ -68,7 +68,7 @@ extern "C" fn open<E: Exports>(
         let settings = serde_json::from_str(&settings)
             .map_err(|error| DriverError::new(ErrorClass::Config, format!("settings are not JSON: {error}")))?;
         let info = DriverInfo::from_json(E::NOTE.as_bytes()).map_err(|error| DriverError::new(ErrorClass::Internal, error.to_string()))?;
-        let settings = checked(&info, &settings)?;
+        let settings = checked_settings(&info, &settings)?;
         let host = Host::new(services.clone(), &instance);
         let lower = lower.into_option().map(|lower| ForeignDriver::adopt(lower, Capabilities::of(&Capability::ALL), "lower"));
         let driver = E::Driver::open(Settings::new(settings), host, lower).await?;
@@ -78,8 +78,11 @@ extern "C" fn open<E: Exports>(
 }
 
 /// The settings completed by the driver's own schema. A host does this before; whoever calls without one is told all that is wrong, and a
-/// driver is never handed what its schema does not allow.
-fn checked(info: &DriverInfo, settings: &serde_json::Value) -> Result<serde_json::Value, DriverError> {
+/// driver is never handed what its schema does not allow. For a driver in C, the host's adapter of it asks.
+///
+/// # Errors
+/// `config` with all that is wrong; `internal` if the schema itself cannot be read.
+pub fn checked_settings(info: &DriverInfo, settings: &serde_json::Value) -> Result<serde_json::Value, DriverError> {
     let schema = Schema::from_json(&info.settings)
         .map_err(|error| DriverError::new(ErrorClass::Internal, format!("the driver's own schema cannot be read: {error}")))?;
     schema.check(settings).map_err(|faults| {

@@ -51,7 +51,7 @@ mod values;
 pub(crate) use values::AbiCall;
 
 pub use bytes::DrvBytes;
-pub use driver_side::{Exports, header, lend, root};
+pub use driver_side::{Exports, checked_settings, header, lend, root};
 pub use extension::{Extension, Instance};
 pub use guard::panic_text;
 pub use host_side::{ForeignDriver, ForeignUpload, LowerDriver};

@@ -51,7 +51,7 @@ pub(super) async fn two_drivers_keep_their_identities(it: &Trial) -> Outcome {
     let name = &it.info().name;
     // As long as the name, and another one.
     let other: String = std::iter::once(if name.starts_with('z') { 'y' } else { 'z' }).chain(name.chars().skip(1)).collect();
-    let path = patched(it, "other.so", &[(format!("\"name\":\"{name}\""), format!("\"name\":\"{other}\""))])?;
+    let path = patched(it, "other.so", &[("name", &format!("\"{name}\""), &format!("\"{other}\""))])?;
     let first = it.load()?;
     let (inspection, second) = loaded(&path)?;
     hold!(second.info().name == other, "the second driver says that it is {:?}, not {other:?}", second.info().name);

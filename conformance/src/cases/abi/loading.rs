@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use longshore_loader::api::metadata::CONTRACT;
 use longshore_loader::api::{Condition, Driver};
-use longshore_loader::{Policy, RefusalCode, inspect, verify};
+use longshore_loader::{Policy, Refusal, RefusalCode, inspect, load, verify};
 
+use super::is_c;
 use crate::case::{Need, Outcome};
 use crate::trial::observe::Held;
 use crate::trial::said::printed;
@@ -83,26 +84,35 @@ pub(super) async fn process_stays_as_it_was(it: &Trial) -> Outcome {
     Ok(())
 }
 
-/// A copy of the driver's file in which `from` is `to`, which is equally long, under a name of its own.
-pub(super) fn patched(it: &Trial, name: &str, changes: &[(String, String)]) -> Result<PathBuf, Stop> {
+/// A copy of the driver's file under a name of its own. `changes` are members of the note with their value, as JSON, and another one that is
+/// equally long.
+pub(super) fn patched(it: &Trial, name: &str, changes: &[(&str, &str, &str)]) -> Result<PathBuf, Stop> {
     let mut bytes = fs::read(it.inspection.path()).map_err(|error| Stop::harness("the driver's file cannot be read", error))?;
-    for (from, to) in changes {
-        let (from, to) = (from.as_bytes(), to.as_bytes());
-        // Every place: the note, and the same text where `describe` finds it.
-        let mut at = 0;
-        let mut places = 0;
-        while let Some(found) = bytes[at..].windows(from.len()).position(|window| window == from) {
-            bytes[at + found..at + found + to.len()].copy_from_slice(to);
-            at += found + to.len();
-            places += 1;
+    for (member, from, to) in changes {
+        let places = places_of(&bytes, member, from);
+        if places.is_empty() || from.len() != to.len() {
+            return Err(Stop::not_testable(format!("the note of this file cannot have another {member} of the same length")));
         }
-        if places == 0 || from.len() != to.len() {
-            return Err(Stop::not_testable("the note of this file is not written as the SDK writes it"));
+        for place in places {
+            bytes[place..place + to.len()].copy_from_slice(to.as_bytes());
         }
     }
+    written(it, name, &bytes)
+}
+
+fn written(it: &Trial, name: &str, bytes: &[u8]) -> Result<PathBuf, Stop> {
     let path = it.folder().join(name);
     fs::write(&path, bytes).map_err(|error| Stop::harness("a copy of the driver's file cannot be written", error))?;
     Ok(path)
+}
+
+/// Every place of the value: in the note, and in the same text where `describe` finds it. The SDK puts no space around the colon, people do.
+fn places_of(bytes: &[u8], member: &str, value: &str) -> Vec<usize> {
+    let member = format!("\"{member}\"");
+    let blanks = |at: usize| at + bytes[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let names = bytes.windows(member.len()).enumerate().filter(|(_, window)| *window == member.as_bytes());
+    let colons = names.map(|(at, _)| blanks(at + member.len())).filter(|colon| bytes.get(*colon) == Some(&b':'));
+    colons.map(|colon| blanks(colon + 1)).filter(|place| bytes[*place..].starts_with(value.as_bytes())).collect()
 }
 
 /// Loads nothing: the code and the sentence with which a file is refused.
@@ -116,28 +126,60 @@ fn refusal(path: &Path) -> Result<(RefusalCode, String), Stop> {
 
 pub(super) async fn future_major_is_refused(it: &Trial) -> Outcome {
     let (info, host) = (it.info(), policy());
-    hold!(info.abi.major == host.host_abi_major, "the ABI major is {}, this host's {}", info.abi.major, host.host_abi_major);
+    let ours = if is_c(it) { host.host_c_major } else { host.host_abi_major };
+    hold!(info.abi.major == ours, "the ABI major is {}, this host's {ours}", info.abi.major);
     hold!(info.contract == CONTRACT, "the contract is {}, this host's {CONTRACT}", info.contract);
-    let next = info.abi.major + 1;
-    let path = patched(it, "future.so", &[(format!("\"major\":{}", info.abi.major), format!("\"major\":{next}"))])?;
+    let next = ours + 1;
+    let path = patched(it, "future.so", &[("major", &ours.to_string(), &next.to_string())])?;
     let (code, sentence) = refusal(&path)?;
     hold!(code == RefusalCode::AbiMajor, "a file that claims the ABI major {next} is refused as {code}: {sentence}");
-    let has_both = sentence.contains(&next.to_string()) && sentence.contains(&host.host_abi_major.to_string());
+    let has_both = sentence.contains(&next.to_string()) && sentence.contains(&ours.to_string());
     hold!(has_both, "the refusal of the ABI major {next} does not name both numbers: {sentence}");
     Ok(())
 }
 
 pub(super) async fn changed_tables_are_refused(it: &Trial) -> Outcome {
+    if is_c(it) {
+        changed_head_is_refused(it)?;
+    } else {
+        changed_layout_is_refused(it)?;
+    }
+    // The tables themselves are compared, field by field, before the first is called.
+    let driver = it.load()?;
+    hold!(driver.describes_itself(&it.inspection), "`describe` does not answer what the note says");
+    Ok(())
+}
+
+fn changed_layout_is_refused(it: &Trial) -> Outcome {
     let layout = &it.info().abi.layout;
     hold!(*layout == policy().host_layout, "the file's tables are {layout:?}, this host's {:?}", policy().host_layout);
     let other: String = layout.chars().rev().collect();
     let changed = if other == *layout { format!("{}x", &layout[..layout.len().saturating_sub(1)]) } else { other };
-    let path = patched(it, "changed.so", &[(format!("\"layout\":\"{layout}\""), format!("\"layout\":\"{changed}\""))])?;
+    let path = patched(it, "changed.so", &[("layout", &format!("{layout:?}"), &format!("{changed:?}"))])?;
     let (code, sentence) = refusal(&path)?;
     hold!(code == RefusalCode::AbiLayout, "a file whose tables are laid out otherwise is refused as {code}: {sentence}");
-    // The tables themselves are compared, field by field, before the first is called.
-    let driver = it.load()?;
-    hold!(driver.describes_itself(&it.inspection), "`describe` does not answer what the note says");
+    Ok(())
+}
+
+/// The table of a driver in C begins with its size (four bytes) and its major (two), and its note tells no layout.
+fn changed_head_is_refused(it: &Trial) -> Outcome {
+    /// Too small for any table of the major.
+    const SIZE: u32 = 8;
+    const MAJOR_AT: usize = 4;
+    let host = policy();
+    let refused = |refusal: Refusal| Stop::breach(refusal.to_string());
+    let table = it.inspection.offset_of(host.c_entry_symbol).map_err(refused)?;
+    let table = table.and_then(|offset| usize::try_from(offset).ok());
+    let table = table.ok_or_else(|| Stop::breach(format!("the file does not export {}", host.c_entry_symbol)))?;
+    let major = u16::try_from(host.host_c_major + 1).unwrap_or(u16::MAX);
+    for (what, at, head) in [("size", table, &SIZE.to_ne_bytes()[..]), ("major", table + MAJOR_AT, &major.to_ne_bytes()[..])] {
+        let mut bytes = fs::read(it.inspection.path()).map_err(|error| Stop::harness("the driver's file cannot be read", error))?;
+        bytes[at..at + head.len()].copy_from_slice(head);
+        let inspection = inspect(&written(it, &format!("{what}.so"), &bytes)?).map_err(refused)?;
+        verify(&inspection, &host).map_err(refused)?;
+        let Err(refusal) = load(&inspection) else { return Err(Stop::breach(format!("a table of another {what} is not refused"))) };
+        hold!(refusal.code == RefusalCode::OpenHeader, "a table of another {what} is refused as {}: {refusal}", refusal.code);
+    }
     Ok(())
 }
 

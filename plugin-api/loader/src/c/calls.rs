@@ -45,6 +45,16 @@ impl<K> Opaque<K> {
     }
 }
 
+impl Calls {
+    /// True if both are of one library: each load of a file copies its table, and the functions are the same.
+    pub(crate) fn is_of_the_driver_of(self, other: Self) -> bool {
+        match (self.0.open, other.0.open) {
+            (Some(one), Some(other)) => ptr::fn_addr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
 /// What `read_open` answered, not yet compared with what was asked.
 pub(crate) struct Opened {
     pub(crate) info: Result<ObjectInfo, DriverError>,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use longshore_plugin_api::abi::{ForeignDriver, lend};
+use longshore_plugin_api::abi::{ForeignDriver, checked_settings, lend};
+use longshore_plugin_api::metadata::DriverInfo;
 use longshore_plugin_api::{
     ByteRange, Bytes, Call, Capabilities, Capability, Condition, Driver, DriverError, HostServices, Key, ListPage, ListRequest, Method,
     ObjectInfo, Prefix, Read, UploadToken,
@@ -20,18 +21,20 @@ use super::upload::CUpload;
 use crate::services::Services;
 
 /// Opens an instance and puts it behind the tables that a driver in Rust has. What these check (keys, states, sizes, capabilities, calls after
-/// `close`) is so checked for both kinds by the same code.
+/// `close`) is so checked for both kinds by the same code. The settings are checked here, for a driver in C has no side of its own to do it.
 ///
 /// # Errors
-/// What the driver answers.
+/// `config` for settings that the schema in the note does not allow; what the driver answers.
 pub(crate) async fn open(
     table: &'static DriverTable,
     settings: &Value,
     (instance, origin): (&str, &str),
-    capabilities: Capabilities,
+    info: &DriverInfo,
     services: Arc<Services>,
 ) -> Result<ForeignDriver, DriverError> {
-    let (settings, host) = (OwnSettings::new(settings), OwnHost::new(services.clone(), instance));
+    let settings = checked_settings(info, settings).map_err(|error| error.from_instance(origin))?;
+    let capabilities = info.known_capabilities();
+    let (settings, host) = (OwnSettings::new(&settings), OwnHost::new(services.clone(), instance));
     let opened = Job::begin(&services, move || Instance::open(Calls(table), host, &settings)).await;
     let driver = CDriver::new(opened.map_err(|error| error.from_instance(origin))?, capabilities);
     Ok(ForeignDriver::adopt(lend(driver, capabilities), capabilities, origin))
@@ -129,7 +132,7 @@ impl Driver for CDriver {
     async fn upload_resume(&self, call: &Call, token: &UploadToken) -> Result<CUpload, DriverError> {
         let token = token.clone();
         self.run(call, move |instance, context| {
-            instance.sweep();
+            instance.sweep_all();
             CUpload::begin(instance, |calls, driver| calls.upload_resume(driver, context, &token))
         })
         .await

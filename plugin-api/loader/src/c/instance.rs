@@ -5,13 +5,16 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use longshore_plugin_api::{DriverError, HostServices};
 
 use super::calls::{Calls, Driver, Opaque, Reader, Upload};
 use super::lend::OwnSettings;
 use super::services::OwnHost;
+
+/// The open instances of all drivers in C, which may share their stores.
+static INSTANCES: Mutex<Vec<Weak<Instance>>> = Mutex::new(Vec::new());
 
 /// An instance of a driver in C.
 pub(crate) struct Instance {
@@ -37,7 +40,11 @@ impl Instance {
     pub(crate) fn open(calls: Calls, host: OwnHost, settings: &OwnSettings) -> Result<Arc<Self>, DriverError> {
         let driver = calls.open(&host, settings)?;
         let open = Open { driver, children: Mutex::default(), next_child: AtomicU64::new(0) };
-        Ok(Arc::new(Self { calls, open: RwLock::new(Some(open)), dropped: Mutex::default(), sweeping: Mutex::default(), host }))
+        let instance = Arc::new(Self { calls, open: RwLock::new(Some(open)), dropped: Mutex::default(), sweeping: Mutex::default(), host });
+        let mut all = INSTANCES.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|other| other.strong_count() > 0);
+        all.push(Arc::downgrade(&instance));
+        Ok(instance)
     }
 
     pub(crate) fn host(&self) -> &OwnHost {
@@ -72,9 +79,16 @@ impl Instance {
         Handle { instance: Some(self.clone()), id, slot }
     }
 
-    /// Gives back what was dropped so far; blocks. Whoever looks for an upload by its token calls it first: one that was dropped just now is in
-    /// use no more.
-    pub(crate) fn sweep(&self) {
+    /// Gives back what was dropped so far, by this instance and the others of the same driver; blocks. Whoever looks for an upload by its token
+    /// calls it first: one that was dropped just now is in use no more. Other drivers are left out, so that one that hangs holds up none.
+    pub(crate) fn sweep_all(&self) {
+        let all = INSTANCES.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let same = all.iter().filter_map(Weak::upgrade).filter(|other| other.calls.is_of_the_driver_of(self.calls));
+        same.for_each(|instance| instance.sweep());
+    }
+
+    /// Gives back what was dropped so far; blocks.
+    fn sweep(&self) {
         let _others_wait = self.sweeping.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(id) = self.next_dropped() {
             self.give_back(id);

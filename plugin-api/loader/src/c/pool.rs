@@ -11,14 +11,18 @@ use tokio::sync::oneshot;
 
 use crate::services::Services;
 
-/// Work under way. It began when this was made, so that a chunk is read while the one before it is consumed, and runs to its end even if
-/// nobody waits for it.
+/// Work under way. It begins when this is made, so that a chunk is read while the one before it is consumed, and once a thread has taken it, it
+/// runs to its end even if nobody waits for it.
 pub(crate) struct Job<T>(oneshot::Receiver<Result<T, DriverError>>);
 
 impl<T: Send + 'static> Job<T> {
     pub(crate) fn begin(services: &Services, work: impl FnOnce() -> Result<T, DriverError> + Send + 'static) -> Self {
         let (answer, answered) = oneshot::channel();
         services.run_blocking(Box::new(move || {
+            // Given up while it waited for a thread: nobody expects an effect any more.
+            if answer.is_closed() {
+                return;
+            }
             let result = catch_unwind(AssertUnwindSafe(work))
                 .unwrap_or_else(|panic| Err(DriverError::panicked("the loader's call of the driver", &panic_text(panic))));
             let _ = answer.send(result);

@@ -140,7 +140,7 @@ impl Dynamic {
     }
 
     /// True if the symbol at `index` is called `name` and has an address in this file.
-    fn defines(&self, image: &Image, index: u32, name: &str) -> Result<bool, Fault> {
+    pub(super) fn defines(&self, image: &Image, index: u32, name: &str) -> Result<bool, Fault> {
         let (Some(symbols), Some(strings)) = (self.symbols, self.strings) else {
             return Ok(false);
         };

@@ -21,14 +21,30 @@ impl Dynamic {
         self.names(image, |symbol| symbol.st_shndx.get(ENDIAN) == elf::SHN_UNDEF)
     }
 
+    /// Where in the file the symbol's own bytes begin, if it defines one of that name.
+    pub(crate) fn offset_of(&self, image: &Image, name: &str) -> Result<Option<u64>, Fault> {
+        for index in 0..self.symbol_count(image)? {
+            if self.defines(image, index, name)? {
+                let (offset, _) = image.locate(self.symbol(image, index)?.st_value.get(ENDIAN), "symbol")?;
+                return Ok(Some(offset));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The symbol at `index` of the table, which must be there.
+    fn symbol(&self, image: &Image, index: u32) -> Result<Sym64<Endian>, Fault> {
+        let at = self.symbols.unwrap_or(0).saturating_add(u64::from(index) * size_of::<Sym64<Endian>>() as u64);
+        image.record_at(at, "symbol table")
+    }
+
     fn names(&self, image: &Image, wanted: impl Fn(&Sym64<Endian>) -> bool) -> Result<Vec<String>, Fault> {
-        let (Some(symbols), Some(strings)) = (self.symbols, self.strings) else {
+        let Some(strings) = self.strings.filter(|_| self.symbols.is_some()) else {
             return Ok(Vec::new());
         };
         let mut names = Vec::new();
         for index in 0..self.symbol_count(image)? {
-            let at = symbols.saturating_add(u64::from(index) * size_of::<Sym64<Endian>>() as u64);
-            let symbol: Sym64<Endian> = image.record_at(at, "symbol table")?;
+            let symbol = self.symbol(image, index)?;
             let name = symbol.st_name.get(ENDIAN);
             // The first symbol is none; sections have no name.
             if name == 0 || !wanted(&symbol) || is_private(&symbol) {

@@ -26,6 +26,17 @@ async fn settings_arrive_flat_and_faults_come_back() {
     assert_eq!(error.to_string(), "driver specimen-c/test: the driver answered NULL for an open instance (broken)");
 }
 
+/// Driver contract, section 3: "settings are JSON already checked against the driver's schema; every fault is reported at once, each naming its
+/// key".
+#[tokio::test]
+async fn settings_that_nobody_checked_do_not_reach_the_driver() {
+    let Some(specimen) = Specimen::new() else { return };
+    let wrong = json!({ "deep": { "word": 7 }, "dep": true });
+    let error = specimen.open(&wrong).await.err().expect("the schema has no such settings");
+    assert_eq!(error.class(), ErrorClass::Config);
+    assert!(error.message().contains("deep.word") && error.message().contains("dep"), "every fault by its key: {error}");
+}
+
 #[tokio::test]
 async fn call_carries_deadline_and_trace() {
     let Some(driver) = opened().await else { return };

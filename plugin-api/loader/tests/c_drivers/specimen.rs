@@ -30,7 +30,10 @@ impl Specimen {
         }
         let note = json!({
             "schema": 1, "name": "specimen-c", "version": "1", "vendor": "", "licence": "Apache-2.0", "documentation": "", "contract": 1,
-            "abi": { "kind": "c", "major": 1 }, "consistency": "strong", "durability": "memory", "settings": {},
+            "abi": { "kind": "c", "major": 1 }, "consistency": "strong", "durability": "memory",
+            "settings": { "type": "object", "properties": { "deep": { "type": "object", "description": "settings below others", "properties": {
+                "word": { "type": "string", "minLength": 1, "description": "how `open` goes" },
+            } } } },
             "capabilities": ["put_if_absent", "delete_prefix", "copy", "presign", "file_region", "upload_list"],
         });
         Some(Self { folder: tempfile::tempdir().expect("a temporary folder"), note, flags: Vec::new() })
