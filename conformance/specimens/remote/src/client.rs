@@ -250,7 +250,11 @@ impl Client {
         field("X-Password", &escaped(&self.password));
         field("Content-Length", &request.body.len().to_string());
         let is_write = !matches!(request.method, "GET" | "HEAD");
-        let is_unknown = self.has(Flaw::AppendsTwice) && request.method == "PATCH";
+        let is_unknown = match request.method {
+            "PATCH" => self.has(Flaw::AppendsTwice),
+            "PUT" | "DELETE" => self.has(Flaw::RetriesBlindly),
+            _ => false,
+        };
         if is_write && !is_unknown {
             field("Idempotency-Key", key);
         }

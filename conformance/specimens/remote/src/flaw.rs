@@ -37,5 +37,6 @@ flaws! {
     RefusedIsNotFound = "refused-is-not-found" "M57" "answers not_found where the connection is refused",
     HangsInSilence = "hangs-in-silence" "M59" "waits for ever for a service that says nothing",
     AppendsTwice = "appends-twice" "M80" "sends an append again after a lost answer, so that it is applied twice",
+    RetriesBlindly = "retries-blindly" "M80" "sends a put or delete again after a lost answer, and takes what it did itself for somebody else's doing",
     RetriesForEver = "retries-for-ever" "M81" "asks a busy service again at once, and for ever",
 }

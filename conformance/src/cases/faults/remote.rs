@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use longshore_loader::api::convenience::Body;
-use longshore_loader::api::{ByteRange, Bytes, Call, Condition, Driver, DriverError, ErrorClass, Upload};
+use longshore_loader::api::{ByteRange, Bytes, Call, Capability, Condition, Driver, DriverError, ErrorClass, Upload};
 
 use crate::case::Outcome;
 use crate::trial::proxy::{Behaviour, Proxy};
@@ -184,7 +184,47 @@ pub(super) async fn lost_answers_apply_once(trial: &Trial) -> Outcome {
         // A write that a driver keeps in memory asks the service nothing.
         trial.note(&format!("faults at answer {lost_at}"), proxy.faults() - before);
     }
-    if proxy.faults() == 0 { Err(Stop::not_testable("no answer could be lost")) } else { Ok(driver.close(&CALL).await?) }
+    if proxy.faults() == 0 {
+        return Err(Stop::not_testable("no answer could be lost"));
+    }
+    for change in ["put", "put if absent", "copy", "delete"] {
+        answered_once(&proxy, &driver, change, &random.bytes(SIZE).into()).await?;
+    }
+    driver.close(&CALL).await?;
+    Ok(())
+}
+
+/// Loses the answer to one change. A driver that asks again must not take what it did itself for somebody else's doing.
+async fn answered_once(proxy: &Proxy, driver: &Instance, change: &str, bytes: &Bytes) -> Outcome {
+    let (from, to) = (key("once/from"), key(if change == "delete" { "once/from" } else { "once/to" }));
+    if change == "copy" && !driver.capabilities().has(Capability::Copy)
+        || change == "put if absent" && !driver.capabilities().has(Capability::PutIfAbsent)
+    {
+        return Ok(());
+    }
+    driver.put(&CALL, from, bytes.clone(), Condition::Always).await?;
+    proxy.set(Behaviour::LoseAnswer);
+    let answer = match change {
+        "put" => driver.put(&limited(), to, bytes.clone(), Condition::Always).await.map(drop),
+        "put if absent" => driver.put(&limited(), to, bytes.clone(), Condition::IfAbsent).await.map(drop),
+        "copy" => driver.copy(&limited(), from, to).await.map(drop),
+        _ => driver.delete(&limited(), to).await,
+    };
+    proxy.set(Behaviour::Pass);
+    let what = format!("a {change} whose answer was lost");
+    // Whoever does not ask again does not know what became of it, and says so.
+    if let Err(error) = answer {
+        return is_remote(&error, &what);
+    }
+    match (change, get(driver, to.as_str()).await) {
+        ("delete", Ok(_)) => return Err(Stop::breach(format!("{what} succeeded, and its object can be read"))),
+        ("delete", Err(error)) if error.class() == ErrorClass::NotFound => {}
+        (_, got) => {
+            same(bytes, &got?, what)?;
+            driver.delete(&CALL, to).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Uploads, and has the answer to the call of that number lost: begin, three writes, commit.
