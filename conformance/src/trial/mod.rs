@@ -117,8 +117,9 @@ impl Trial {
         let place = &self.setting.place;
         let folder = place.folder.join(name);
         std::fs::create_dir_all(&folder).map_err(|error| Stop::harness("a folder for another store cannot be made", error))?;
-        // Of the same form: 16 hexadecimal digits.
-        let number = u64::from_str_radix(&place.unique, 16).unwrap_or(0) ^ Random::new(name.len() as u64 + 1).number();
+        // Of the same form: 16 hexadecimal digits, which follow from every letter of the name.
+        let unique = u64::from_str_radix(&place.unique, 16).unwrap_or(0);
+        let number = name.bytes().fold(unique, |number, byte| Random::new(number ^ u64::from(byte)).number());
         Ok(self.setting.config.settings(&Place { folder, unique: format!("{number:016x}"), proxy: place.proxy.clone() }))
     }
 

@@ -12,6 +12,11 @@ pub(crate) const DEVELOPMENT: &[(&str, &str, &str)] = &[
         "a test asks for the extension table that this crate defines, and a benchmark calls the driver without the boundary",
     ),
     ("conformance", "conformance/specimens/flawed", "a test goes through the list of its flaws, each of which must be caught"),
+    (
+        "conformance",
+        "conformance/specimens/remote",
+        "a test starts the service and goes through the list of flaws, each of which must be caught",
+    ),
     ("plugins/filesystem", "conformance", "the cases of the contract are tests of the driver, as they are of a stranger's"),
     ("plugins/memory", "conformance", "the cases of the contract are tests of the driver, as they are of a stranger's"),
     ("conformance", "plugin-api", "docs/driver-guide.md is compiled with the names that its readers use"),

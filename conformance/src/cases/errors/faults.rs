@@ -1,15 +1,15 @@
 //! What the system does to a driver, and what the driver makes of it.
 
-use longshore_loader::api::ErrorClass;
-use longshore_loader::api::{Driver, Upload};
+use longshore_loader::api::{Condition, Driver, DriverError, ErrorClass, ListRequest, Upload};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::case::Outcome;
 use crate::cases::configuration::{first_answer, unusable};
 use crate::config::StoreKind;
 use crate::trial::peer::{Content, Peer, Question, Unanswered};
+use crate::trial::proxy::{Behaviour, Proxy};
 use crate::trial::strace::{Fault, Scene, Site, sites, with_fault};
-use crate::trial::{CALL, Subject, Trial, key};
+use crate::trial::{CALL, Instance, Subject, Trial, get, key, prefix};
 use crate::verdict::{Stop, hold, same};
 
 fn put(name: &str, size: usize) -> Question {
@@ -162,6 +162,58 @@ pub(super) async fn lost_service_is_retryable(it: &Trial) -> Outcome {
         hold!(error.is_retryable(), "{what} may be back later, and its error is not retryable: {error}");
     }
     Ok(())
+}
+
+pub(super) async fn refused_by_the_service_is_unauthorized(it: &Trial) -> Outcome {
+    /// More for one call would be asking again.
+    const REQUESTS_MAX: usize = 5;
+    let proxy = Proxy::of(it).await?;
+    let driver = proxy.open(it).await?;
+    driver.put(&CALL, key("there"), "bytes".into(), Condition::Always).await?;
+    for status in [401, 403] {
+        for (what, question) in ["stat", "read", "put", "delete", "list", "an upload"].into_iter().zip(0..) {
+            let before = proxy.faults();
+            proxy.set(Behaviour::Status(status, usize::MAX));
+            let answer = asked(&driver, question).await;
+            proxy.set(Behaviour::Pass);
+            let requests = proxy.faults() - before;
+            match answer {
+                // What needs no answer of the service is not refused.
+                Ok(()) if requests == 0 => continue,
+                Ok(()) => return Err(Stop::breach(format!("{what} succeeds while the service answers {status}"))),
+                Err(error) if error.class() == ErrorClass::Broken && !error.to_string().contains(&status.to_string()) => {
+                    return Err(Stop::not_testable("the driver takes an HTTP answer for nonsense: its service speaks something else"));
+                }
+                Err(error) => {
+                    let right = error.class() == ErrorClass::Unauthorized;
+                    hold!(right, "{what} must answer unauthorized while the service answers {status}, and answers: {error}");
+                    hold!(!error.is_retryable(), "{what} answers {error}, which no retry can help, as retryable");
+                }
+            }
+            hold!(requests <= REQUESTS_MAX, "the service answered {status} to {what}, and was asked {requests} times");
+        }
+    }
+    let got = get(&driver, "there").await?;
+    hold!(got == "bytes", "calls that the service refused have changed an object");
+    driver.close(&CALL).await?;
+    Ok(())
+}
+
+/// One call of each kind, by its number.
+async fn asked(driver: &Instance, question: usize) -> Result<(), DriverError> {
+    match question {
+        0 => driver.stat(&CALL, key("there")).await.map(drop),
+        1 => get(driver, "there").await.map(drop),
+        2 => driver.put(&CALL, key("there"), "other".into(), Condition::Always).await.map(drop),
+        3 => driver.delete(&CALL, key("there")).await,
+        4 => driver.list(&CALL, &ListRequest::objects(prefix(""), 10)).await.map(drop),
+        _ => {
+            let mut upload = driver.upload_begin(&CALL, None).await?;
+            upload.write(&CALL, "bytes".into()).await?;
+            // Where it needs no answer before.
+            upload.suspend(&CALL).await.map(drop)
+        }
+    }
 }
 
 /// How much address space a process has, in bytes.

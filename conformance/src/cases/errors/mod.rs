@@ -31,6 +31,8 @@ cases! { "errors":
         "an error can be read after its instance was closed and dropped, and on another thread";
     store "ERR-11" Should Fault Full [Need::SharedStore, Need::Durable] short_memory_corrupts_nothing, "section 2" =
         "a process that runs out of memory in a large write ends or fails, and what was stored stays whole";
+    file "ERR-12" Must Fault Full [Need::Service] refused_by_the_service_is_unauthorized, "section 7" =
+        "a service that answers 401 or 403 is `unauthorized`, never `not_found`, and is not asked again and again";
 }
 
 pub(crate) const LEFT_OUT: &[(&str, &str)] = &[(

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use longshore_loader::api::{Bytes, Call, Condition, Driver, DriverError, ErrorClass, Upload, convenience};
+use longshore_loader::api::convenience::Body;
+use longshore_loader::api::{ByteRange, Bytes, Call, Capability, Condition, Driver, DriverError, ErrorClass, Upload};
 
 use crate::case::Outcome;
 use crate::trial::proxy::{Behaviour, Proxy};
-use crate::trial::{CALL, Instance, Random, Trial, get, key};
+use crate::trial::{CALL, Instance, Random, Trial, drain, get, key};
 use crate::verdict::{Stop, hold, same};
 
 /// The deadline of a call under a fault.
@@ -34,6 +35,13 @@ fn is_remote(error: &DriverError, what: &str) -> Outcome {
     Ok(())
 }
 
+/// An object as the driver delivers it. Whoever counts the bytes in its place does not see that it takes a part for the whole.
+async fn read_to_end(driver: &Instance) -> Result<Vec<u8>, DriverError> {
+    let mut got = Vec::new();
+    drain(&mut Body::new(driver.read(&limited(), key("a"), ByteRange::ALL).await?.body), &mut got).await?;
+    Ok(got)
+}
+
 /// The bytes before, and those that a put under faults writes.
 struct Versions {
     old: Bytes,
@@ -41,9 +49,9 @@ struct Versions {
 }
 
 impl Versions {
-    fn of(trial: &Trial) -> Self {
+    fn of(trial: &Trial, size: usize) -> Self {
         let mut random = Random::new(trial.seed());
-        Self { old: random.bytes(SIZE).into(), new: random.bytes(SIZE).into() }
+        Self { old: random.bytes(size).into(), new: random.bytes(size).into() }
     }
 
     async fn put_old(&self, driver: &Instance) -> Outcome {
@@ -54,7 +62,7 @@ impl Versions {
     /// Reads and writes under a fault.
     async fn under(&self, driver: &Instance, what: &str) -> Outcome {
         let begin = Instant::now();
-        match convenience::get(driver, &limited(), key("a"), u64::MAX).await {
+        match read_to_end(driver).await {
             Ok(got) => same(&self.old, &got, format!("a read {what}"))?,
             Err(error) => is_remote(&error, &format!("a read {what}"))?,
         }
@@ -78,7 +86,7 @@ impl Versions {
 pub(super) async fn bad_networks_are_told(trial: &Trial) -> Outcome {
     let proxy = Proxy::of(trial).await?;
     let driver = proxy.open(trial).await?;
-    let versions = Versions::of(trial);
+    let versions = Versions::of(trial, SIZE);
     for behaviour in [
         Behaviour::Refuse,
         Behaviour::ResetAfter(0),
@@ -122,12 +130,12 @@ pub(super) async fn busy_services_are_asked_again(trial: &Trial) -> Outcome {
     const REQUESTS_MAX: usize = 100;
     let proxy = Proxy::of(trial).await?;
     let driver = proxy.open(trial).await?;
-    let versions = Versions::of(trial);
+    let versions = Versions::of(trial, SIZE);
     for code in [500, 503] {
         versions.put_old(&driver).await?;
         let before = proxy.faults();
         proxy.set(Behaviour::Status(code, 1));
-        let got = convenience::get(&driver, &limited(), key("a"), u64::MAX).await;
+        let got = read_to_end(&driver).await;
         let what = format!("after one answer {code}");
         proxy.set(Behaviour::Pass);
         reached(&proxy, before, &what)?;
@@ -176,7 +184,47 @@ pub(super) async fn lost_answers_apply_once(trial: &Trial) -> Outcome {
         // A write that a driver keeps in memory asks the service nothing.
         trial.note(&format!("faults at answer {lost_at}"), proxy.faults() - before);
     }
-    if proxy.faults() == 0 { Err(Stop::not_testable("no answer could be lost")) } else { Ok(driver.close(&CALL).await?) }
+    if proxy.faults() == 0 {
+        return Err(Stop::not_testable("no answer could be lost"));
+    }
+    for change in ["put", "put if absent", "copy", "delete"] {
+        answered_once(&proxy, &driver, change, &random.bytes(SIZE).into()).await?;
+    }
+    driver.close(&CALL).await?;
+    Ok(())
+}
+
+/// Loses the answer to one change. A driver that asks again must not take what it did itself for somebody else's doing.
+async fn answered_once(proxy: &Proxy, driver: &Instance, change: &str, bytes: &Bytes) -> Outcome {
+    let (from, to) = (key("once/from"), key(if change == "delete" { "once/from" } else { "once/to" }));
+    if change == "copy" && !driver.capabilities().has(Capability::Copy)
+        || change == "put if absent" && !driver.capabilities().has(Capability::PutIfAbsent)
+    {
+        return Ok(());
+    }
+    driver.put(&CALL, from, bytes.clone(), Condition::Always).await?;
+    proxy.set(Behaviour::LoseAnswer);
+    let answer = match change {
+        "put" => driver.put(&limited(), to, bytes.clone(), Condition::Always).await.map(drop),
+        "put if absent" => driver.put(&limited(), to, bytes.clone(), Condition::IfAbsent).await.map(drop),
+        "copy" => driver.copy(&limited(), from, to).await.map(drop),
+        _ => driver.delete(&limited(), to).await,
+    };
+    proxy.set(Behaviour::Pass);
+    let what = format!("a {change} whose answer was lost");
+    // Whoever does not ask again does not know what became of it, and says so.
+    if let Err(error) = answer {
+        return is_remote(&error, &what);
+    }
+    match (change, get(driver, to.as_str()).await) {
+        ("delete", Ok(_)) => return Err(Stop::breach(format!("{what} succeeded, and its object can be read"))),
+        ("delete", Err(error)) if error.class() == ErrorClass::NotFound => {}
+        (_, got) => {
+            same(bytes, &got?, what)?;
+            driver.delete(&CALL, to).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Uploads, and has the answer to the call of that number lost: begin, three writes, commit.
@@ -196,20 +244,28 @@ async fn uploaded(proxy: &Proxy, driver: &Instance, name: &str, chunks: &[Bytes]
 pub(super) async fn cut_answers_are_found_out(trial: &Trial) -> Outcome {
     let proxy = Proxy::of(trial).await?;
     let driver = proxy.open(trial).await?;
-    let versions = Versions::of(trial);
-    versions.put_old(&driver).await?;
-    let before = proxy.faults();
-    for limit in [0, 1, 50, 500, 1500, 2500, SIZE - 1] {
+    // One that a driver may read at once, and one that it may hand on as it comes.
+    for size in [SIZE, 1_000_000] {
+        cut_answers_of(size, trial, &proxy, &driver).await?;
+    }
+    driver.close(&CALL).await?;
+    Ok(())
+}
+
+async fn cut_answers_of(size: usize, trial: &Trial, proxy: &Proxy, driver: &Instance) -> Outcome {
+    let versions = Versions::of(trial, size);
+    versions.put_old(driver).await?;
+    for limit in [0, 1, 50, 500, size / 2, size - size / 6, size - 1] {
+        let before = proxy.faults();
         proxy.set(Behaviour::EndAfter(limit));
-        let what = format!("a read whose answer ended after {limit} bytes");
-        match convenience::get(&driver, &limited(), key("a"), u64::MAX).await {
+        let what = format!("a read of {size} bytes whose answer ended after {limit} bytes");
+        match read_to_end(driver).await {
             Ok(got) => same(&versions.old, &got, &what)?,
             Err(error) => is_remote(&error, &what)?,
         }
         proxy.set(Behaviour::Pass);
-        versions.after(&driver, &what).await?;
+        reached(proxy, before, &what)?;
+        versions.after(driver, &what).await?;
     }
-    reached(&proxy, before, "of an answer that ends early")?;
-    driver.close(&CALL).await?;
     Ok(())
 }
