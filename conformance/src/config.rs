@@ -120,6 +120,13 @@ impl DriverConfig {
                 faults.push(format!("the settings name the placeholder {placeholder}, which is none of {}{near}", known.join(", ")));
             }
         }
+        let own =
+            placeholders(&Value::Object(self.settings.clone())).iter().any(|found| ["{folder}", "{unique}"].contains(&found.as_str()));
+        if !own && self.kind(info) != StoreKind::Memory {
+            // Else the cases would share a store, with each other and perhaps with somebody's images.
+            let advice = "put {folder} (a new folder) or {unique} (a text that no other case has) where the store's place is named";
+            faults.push(format!("the settings name one store for all cases; {advice}"));
+        }
         if faults.is_empty() {
             return Ok(());
         }

@@ -78,6 +78,8 @@ fn configuration_is_checked_whole_before_anything_runs() {
     };
     config("[settings]\nroot = 3\nrot = \"{folder}\"\n", &["root is 3", "rot"]);
     config("[settings]\nroot = \"{foldr}/x\"\n", &["{foldr}", "did you mean {folder}?"]);
+    // Somebody's store, and one for all cases.
+    config("[settings]\nroot = \"/var/lib/longshore\"\n", &["name one store for all cases", "{folder}"]);
     config("[sttings]\n", &["unknown field `sttings`"]);
     config("[settings]\nroot = \n", &["theirs.toml"]);
 }

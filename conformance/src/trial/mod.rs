@@ -14,7 +14,6 @@
 //! | `observe` | what this process holds: descriptors, threads, memory |
 //! | `abandon` | calls that are given up |
 //! | `signed` | contents that tell which key they belong to |
-//! | `black_hole` | a way to a service that can go silent |
 //! | `random` | choices that can be repeated |
 //! | `files` | what lies in a folder, and a store with a fence around it |
 //! | `many` | objects in numbers |
@@ -24,7 +23,6 @@
 //! | `workload` | calls of every kind, and every call that fails |
 
 pub(crate) mod abandon;
-pub(crate) mod black_hole;
 pub(crate) mod change;
 pub(crate) mod effort;
 pub(crate) mod files;

@@ -6,7 +6,7 @@ use longshore_loader::api::{Condition, Driver, ErrorClass};
 
 use crate::case::Outcome;
 use crate::trial::abandon::{STOPS_WITHIN, due_in};
-use crate::trial::black_hole::BlackHole;
+use crate::trial::proxy::{Behaviour, Proxy};
 use crate::trial::signed::{number_of, signed};
 use crate::trial::{CALL, Instance, Trial, get, key};
 use crate::verdict::{Stop, hold};
@@ -15,19 +15,10 @@ use crate::verdict::{Stop, hold};
 const RECOVERS_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) async fn silent_back_end_can_be_left(trial: &Trial) -> Outcome {
-    let Some(service) = trial.setting.config.store.address.clone() else {
-        return Err(Stop::not_testable("the configuration has no address of the service"));
-    };
-    let hole = BlackHole::before(&service).await?;
-    let mut place = trial.setting.place.clone();
-    place.proxy = Some(hole.address());
-    let settings = trial.setting.config.settings(&place);
-    if settings == trial.settings() {
-        return Err(Stop::not_testable("the settings do not name {proxy}, so that nothing can stand before the service"));
-    }
-    let driver = trial.try_open(&settings).await?.map_err(|error| Stop::breach(format!("the driver does not open: {error}")))?;
-    let outcome = in_silence(&driver, &hole).await;
-    hole.set_silent(false);
+    let relay = Proxy::of(trial).await?;
+    let driver = relay.open(trial).await?;
+    let outcome = in_silence(&driver, &relay).await;
+    relay.set(Behaviour::Pass);
     for name in ["silent", "due"] {
         // Most are there, some are not.
         let _ = driver.delete(&CALL, key(name)).await;
@@ -37,13 +28,13 @@ pub(super) async fn silent_back_end_can_be_left(trial: &Trial) -> Outcome {
     Ok(())
 }
 
-async fn in_silence(driver: &Instance, hole: &BlackHole) -> Outcome {
+async fn in_silence(driver: &Instance, relay: &Proxy) -> Outcome {
     driver.put(&CALL, key("silent"), signed("silent", 1, 1000), Condition::Always).await?;
-    hole.set_silent(true);
+    relay.set(Behaviour::Stall);
     let owned = driver.clone();
     let put = tokio::spawn(async move { owned.put(&CALL, key("silent"), signed("silent", 2, 1000), Condition::Always).await });
     let begin = Instant::now();
-    while hole.swallowed() == 0 {
+    while relay.faults() == 0 {
         if begin.elapsed() > Duration::from_secs(5) {
             return Err(Stop::not_testable("a put sent nothing to the service within 5 s"));
         }
@@ -66,7 +57,7 @@ async fn in_silence(driver: &Instance, hole: &BlackHole) -> Outcome {
         // From memory, perhaps.
         Ok(Ok(_)) => {}
     }
-    hole.set_silent(false);
+    relay.set(Behaviour::Pass);
     let begin = Instant::now();
     loop {
         match get(driver, "silent").await {
