@@ -1,35 +1,6 @@
 //! The flaws: the rule that each breaks, and its number in the list of specimens.
 
-macro_rules! flaws {
-    ($($variant:ident = $name:literal $number:literal $what:literal,)*) => {
-        /// What is wrong with an instance.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[allow(missing_docs, reason = "each has its sentence")]
-        pub enum Flaw { $($variant,)* }
-
-        impl Flaw {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The value of the setting `flaw`.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// The number in the list of specimens.
-            pub const fn number(self) -> &'static str {
-                match self { $(Self::$variant => $number,)* }
-            }
-
-            /// What it does, as a sentence.
-            pub const fn what(self) -> &'static str {
-                match self { $(Self::$variant => $what,)* }
-            }
-        }
-    };
-}
-
-flaws! {
+longshore_specimen_sound::flaws! {
     None = "none" "M00" "keeps every rule",
     DropsLastByteOfPages = "drops-last-byte-of-pages" "M01" "drops the last byte when the size is a multiple of 4096",
     AddsNewline = "adds-newline" "M02" "adds a newline to what looks like text",

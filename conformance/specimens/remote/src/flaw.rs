@@ -1,40 +1,11 @@
 //! The flaws: the rule that each breaks, and its number in the list of specimens.
 
-macro_rules! flaws {
-    ($($variant:ident = $name:literal $number:literal $what:literal,)*) => {
-        /// What is wrong with an instance.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[allow(missing_docs, reason = "each has its sentence")]
-        pub enum Flaw { $($variant,)* }
-
-        impl Flaw {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The value of the setting `flaw`.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// The number in the list of specimens.
-            pub const fn number(self) -> &'static str {
-                match self { $(Self::$variant => $number,)* }
-            }
-
-            /// What it does, as a sentence.
-            pub const fn what(self) -> &'static str {
-                match self { $(Self::$variant => $what,)* }
-            }
-        }
-    };
-}
-
-flaws! {
+longshore_specimen_sound::flaws! {
     None = "none" "M00" "keeps every rule",
     CutBodyIsWhole = "cut-body-is-whole" "M12" "takes an answer that ends early for the whole",
     HidesDenial = "hides-denial" "M55" "answers not_found where the service answers 401 or 403",
     TellsSecret = "tells-secret" "M56" "tells its password when it cannot connect",
-    RefusedIsNotFound = "refused-is-not-found" "M57" "answers not_found where the connection is refused",
+    RefusedIsNotFound = "refused-is-not-found" "M97" "answers not_found where the connection is refused",
     HangsInSilence = "hangs-in-silence" "M59" "waits for ever for a service that says nothing",
     AppendsTwice = "appends-twice" "M80" "sends an append again after a lost answer, so that it is applied twice",
     RetriesBlindly = "retries-blindly" "M80" "sends a put or delete again after a lost answer, and takes what it did itself for somebody else's doing",

@@ -6,6 +6,7 @@
 
 mod around;
 pub mod echo;
+mod flaws;
 mod store;
 mod stream;
 mod upload;
