@@ -27,5 +27,5 @@ cases! { "measured":
 
 pub(crate) const LEFT_OUT: &[(&str, &str)] = &[
     ("PRF-07", "copies for each byte are counted by the benchmark `boundary`, which sees both sides of it"),
-    ("PRF-08", "a comparison with an earlier run needs both binaries on one quiet machine: benches/compare.py does it"),
+    ("PRF-08", "a comparison with an earlier run is no rule of the contract: `bench --baseline` makes it, on a quiet machine"),
 ];
