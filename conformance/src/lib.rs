@@ -13,7 +13,7 @@
 //! | [`run`] | plan, processes, deadlines, baseline |
 //! | [`record`] | what a run found, as it is kept |
 //! | [`report`] | the record for people, CI services and browsers |
-//! | [`bench`] | measuring a driver's calls |
+//! | [`mod@bench`] | measuring a driver's calls |
 //! | [`embedded`] | the cases as the tests of a driver's own crate |
 //! | [`cli`] | the program `longshore-conformance` |
 //!
