@@ -89,6 +89,10 @@ impl Ready {
 }
 
 pub(super) async fn work_stops(it: &Subject) -> Outcome {
+    /// From so many bytes on, a call is given up while it works.
+    const LARGE: usize = 1_000_000;
+    /// By then a thread has taken its work.
+    const BEGUN: Duration = Duration::from_millis(20);
     // All are prepared before the first is given up, so that the time from then on is known.
     let mut calls = Vec::new();
     for change in Change::of(it) {
@@ -103,7 +107,10 @@ pub(super) async fn work_stops(it: &Subject) -> Outcome {
     }
     let mut given_up = 0;
     for ready in calls {
-        match dropped_after(1, ready.call()).await {
+        // Small ones before their work has begun, large ones in the middle of it.
+        let answered =
+            if ready.size < LARGE { dropped_after(1, ready.call()).await } else { tokio::time::timeout(BEGUN, ready.call()).await.ok() };
+        match answered {
             None => given_up += 1,
             Some(answer) => answer?,
         }
