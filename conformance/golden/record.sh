@@ -38,7 +38,7 @@ pack_source() {
     rm -rf "$source/plugin-api/"{Cargo.toml.orig,.cargo_vcs_info.json,c,tests}
     # The crate's own tests stay behind, and with them what their manifest entries name.
     sed -i '/^\[\[test\]\]$/,/^$/d' "$source/plugin-api/Cargo.toml"
-    cp -r examples/minimal-driver/{Cargo.toml,Cargo.lock,src} "$source/minimal-driver"
+    cp -r examples/minimal-driver/{Cargo.toml,Cargo.lock,settings.schema.json,src} "$source/minimal-driver"
     sed -i 's|path = "../../plugin-api"|path = "../plugin-api"|' "$source/minimal-driver/Cargo.toml"
     grep -q '"../plugin-api"' "$source/minimal-driver/Cargo.toml" || { echo "error: the minimal driver does not name ../../plugin-api" >&2; exit 1; }
     pack source "$source" plugin-api minimal-driver

@@ -122,7 +122,7 @@ with_mimalloc() {
     source=$build/source/mimalloc
     rm -rf "$source"
     mkdir -p "$source"
-    cp -r examples/minimal-driver/{Cargo.toml,Cargo.lock,src} "$source"
+    cp -r examples/minimal-driver/{Cargo.toml,Cargo.lock,settings.schema.json,src} "$source"
     sed -i "s|path = \"../../plugin-api\"|path = \"$PWD/plugin-api\"|" "$source/Cargo.toml"
     sed -i 's|^\[dependencies\]$|&\nmimalloc = { version = "=0.1.52", default-features = false }|' "$source/Cargo.toml"
     printf '\n#[global_allocator]\nstatic ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;\n' >>"$source/src/lib.rs"

@@ -20,6 +20,9 @@ use crate::verdict::{Stop, Verdict};
 /// The id of what is tried before any case: that the file loads, opens and closes.
 pub(crate) const PROBE: &str = "PROBE";
 
+/// How long a thread for blocking work waits for more: soon gone, it is not taken for one of the driver's that is left.
+const KEEP_ALIVE: Duration = Duration::from_millis(100);
+
 /// What a process is to try.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Task {
@@ -137,7 +140,7 @@ fn in_runtime(run: &Run, trial: Trial) -> Result<(Result<(), Stop>, Trial), Stop
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(4).max_blocking_threads(64).enable_all().build()
+    tokio::runtime::Builder::new_multi_thread().worker_threads(4).max_blocking_threads(64).thread_keep_alive(KEEP_ALIVE).enable_all().build()
 }
 
 /// Removes from a service what this case wrote there, and nothing else. A folder is removed by whoever made it.
