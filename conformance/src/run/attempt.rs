@@ -140,7 +140,12 @@ fn in_runtime(run: &Run, trial: Trial) -> Result<(Result<(), Stop>, Trial), Stop
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(4).max_blocking_threads(64).thread_keep_alive(KEEP_ALIVE).enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .max_blocking_threads(64)
+        .thread_keep_alive(KEEP_ALIVE)
+        .enable_all()
+        .build()
 }
 
 /// Removes from a service what this case wrote there, and nothing else. A folder is removed by whoever made it.
