@@ -265,14 +265,15 @@ impl Summary {
 }
 
 impl Record {
-    /// Reads the JSON lines of a run, whole or cut off.
+    /// Reads the JSON lines of a run, whole or cut off: a last line without its end is left out.
     ///
     /// # Errors
     /// `InvalidData` with the number of the first line that is no event, or that there is no `run` line.
     pub fn read(text: &str) -> io::Result<Self> {
         let invalid = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
         let (mut header, mut cases, mut summary) = (None, Vec::new(), None);
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let lines = whole.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         for (number, line) in lines {
             match serde_json::from_str(line).map_err(|error| invalid(format!("line {}: {error}", number + 1)))? {
                 Event::Run(run) if run.version != RECORD_VERSION => {

@@ -180,7 +180,8 @@ fn every_report_is_what_its_readers_expect() {
     let again = judge(&["report", &record, "--to", "junit=-"]);
     assert_eq!(text(&again.stdout), read("junit"));
     let cut: String = read("json").lines().take(2).fold(String::new(), |text, line| text + line + "\n");
-    fs::write(path("cut"), cut).expect("it is written");
+    // A disk that is full, or a kill, cuts a line.
+    fs::write(path("cut"), cut + "{\"event\":\"case\",\"id\":\"BYT-0").expect("it is written");
     let of_cut = judge(&["report", &path("cut"), "--to", "tap=-"]);
     assert!(text(&of_cut.stdout).contains("1..1\n"), "{}", text(&of_cut.stdout));
 }
@@ -231,6 +232,19 @@ fn page_shows_a_history_that_no_order_explains() {
     assert!(text(&output.stdout).contains("<- has no place in any order"), "{}", text(&output.stdout));
     let page = fs::read_to_string(path("page.html")).expect("the page is there");
     assert!(page.contains("class=\"timeline\"") && page.contains("client 1") && page.contains("#c62828"));
+}
+
+/// `/dev/full` takes nothing, like a disk without space. The cases are told to people all the same.
+#[test]
+fn report_that_is_lost_is_told_and_is_no_success() {
+    for format in ["json", "junit", "html"] {
+        let report = format!("{format}=/dev/full");
+        let output = judge(&["run", &driver("memory"), "--filter", "BAS-05", "--report", &report]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(5), "{format}: {said}");
+        assert!(said.contains(&format!("the {format} report could not be written")) && said.contains("No space left"), "{said}");
+        assert!(text(&output.stdout).contains("keeps the contract, as far as it was tried"));
+    }
 }
 
 /// A driver beside itself is as quick as itself, more or less; the figures are there, and an earlier run can be compared with.

@@ -13,7 +13,7 @@ use crate::case::{Case, Profile};
 use crate::config::DriverConfig;
 use crate::exit::Exit;
 use crate::record::{CaseRecord, Header, Summary};
-use crate::report::{Format, Human, JsonLines, Target};
+use crate::report::{Failure, Format, Human, JsonLines, Target};
 use crate::run::{Baseline, Filter, Options, Plan, Progress, Session, probe};
 use crate::verdict::Verdict;
 
@@ -128,7 +128,7 @@ fn begin(arguments: &RunArguments) -> Result<Exit, Refused> {
     let mut work = work.map_err(|error| usage(format!("no folder for the cases can be made (--work): {error}")))?;
     let (lines, at_the_end): (Vec<_>, Vec<_>) = arguments.reports.iter().cloned().partition(|target| target.format == Format::Json);
     let at_the_end = Opened::open(&at_the_end).map_err(usage)?;
-    let everyone = everyone(arguments, &lines).map_err(usage)?;
+    let (mut everyone, failures) = everyone(arguments, &lines).map_err(usage)?;
     if arguments.keep {
         work.disable_cleanup(true);
         complain(format_args!("the cases' folders are kept in {}", work.path().display()));
@@ -144,9 +144,16 @@ fn begin(arguments: &RunArguments) -> Result<Exit, Refused> {
             let text = format!("the driver cannot be loaded and opened: {}{printed}", probed.verdict.sentence());
             return Err(Refused(Exit::NotLoaded, text));
         }
-        let record = session.run(&options, &mut Everyone(everyone)).await;
+        let record = session.run(&options, &mut everyone).await;
         // A report that is lost is told, and does not hide what the cases found.
         let written = at_the_end.write(&record);
+        let lost = failures.iter().filter_map(|failure| failure.get());
+        let written = lost.fold(written, |_, error| {
+            complain(format_args!(
+                "the json report could not be written to its end: {error}; its last line may be cut, and what stands before is good"
+            ));
+            Exit::HarnessError
+        });
         let found = crate::exit::of_cases(&record.cases);
         Ok(if found == Exit::Conformant { written } else { found })
     })
@@ -167,15 +174,15 @@ pub(super) fn session(file: &Path, config: Option<&Path>) -> Result<Session, Ref
     Ok(Session { config: config.map_err(|error| Refused(Exit::Usage, error.to_string()))?, inspection })
 }
 
-/// The report for people, and JSON lines.
-fn everyone(arguments: &RunArguments, lines: &[Target]) -> Result<Vec<Box<dyn Progress>>, String> {
+/// The report for people, and JSON lines; and where it is told that lines were lost.
+fn everyone(arguments: &RunArguments, lines: &[Target]) -> Result<(Everyone, Vec<Failure>), String> {
     let stdout_is_taken = arguments.reports.iter().any(|target| target.path.is_none());
     let human: Box<dyn Progress> = if stdout_is_taken {
         Box::new(Human::new(std::io::stderr(), std::io::stderr().is_terminal(), arguments.verbose))
     } else {
         Box::new(Human::new(std::io::stdout(), std::io::stdout().is_terminal(), arguments.verbose))
     };
-    let mut everyone = vec![human];
+    let (mut everyone, mut failures) = (vec![human], Vec::new());
     for target in lines {
         let writer: Box<dyn Write> = match &target.path {
             None => Box::new(std::io::stdout()),
@@ -184,9 +191,11 @@ fn everyone(arguments: &RunArguments, lines: &[Target]) -> Result<Vec<Box<dyn Pr
                 Box::new(file.map_err(|error| format!("the json report cannot be written to {}: {error}", path.display()))?)
             }
         };
-        everyone.push(Box::new(JsonLines::new(writer)));
+        let lines = JsonLines::new(writer);
+        failures.push(lines.failure());
+        everyone.push(Box::new(lines));
     }
-    Ok(everyone)
+    Ok((Everyone(everyone), failures))
 }
 
 fn options(arguments: &RunArguments, baseline: Baseline, work: PathBuf) -> Options {

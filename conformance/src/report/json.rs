@@ -1,31 +1,35 @@
 //! The record's own lines, written as the cases end, so that a run that is cut off loses nothing.
 
 use std::io::Write;
+use std::sync::{Arc, OnceLock};
 
 use crate::case::Case;
 use crate::record::{CaseRecord, Event, Header, Summary};
 use crate::run::Progress;
 
+/// The first error of writing, once there is one.
+pub type Failure = Arc<OnceLock<std::io::Error>>;
+
 /// Writes JSON lines.
 pub struct JsonLines<W> {
     to: W,
-    /// The first error of writing; what comes after it is not written.
-    failed: Option<std::io::Error>,
+    /// What comes after it is not written.
+    failure: Failure,
 }
 
 impl<W: Write> JsonLines<W> {
     /// Writes to `to`.
     pub fn new(to: W) -> Self {
-        Self { to, failed: None }
+        Self { to, failure: Failure::default() }
     }
 
-    /// The first error of writing, if there was one.
-    pub fn failed(self) -> Option<std::io::Error> {
-        self.failed
+    /// Where the first error of writing is told, also when this has been given away.
+    pub fn failure(&self) -> Failure {
+        self.failure.clone()
     }
 
     fn line(&mut self, event: &Event) {
-        if self.failed.is_some() {
+        if self.failure.get().is_some() {
             return;
         }
         let mut write = || {
@@ -34,7 +38,10 @@ impl<W: Write> JsonLines<W> {
             self.to.write_all(&line)?;
             self.to.flush()
         };
-        self.failed = write().err();
+        if let Err(error) = write() {
+            // There is none yet, as was just seen.
+            let _ = self.failure.set(error);
+        }
     }
 }
 

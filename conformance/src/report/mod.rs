@@ -32,7 +32,7 @@ use crate::record::Record;
 use crate::run::Progress;
 
 pub use human::Human;
-pub use json::JsonLines;
+pub use json::{Failure, JsonLines};
 pub use sentences::explain;
 
 /// The form of a report.
