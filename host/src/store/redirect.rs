@@ -73,6 +73,7 @@ impl Repository {
     /// sign now, which is logged. One driver call at most.
     ///
     /// That the client may read the blob is proved by the [`Blob`], which only a repository that links it gives out.
+    /// If another host has removed the bytes since they were last seen here (`cache.ttl_secs`), the URL leads to nothing.
     pub async fn signed_url(&self, blob: &Blob) -> Option<SignedUrl> {
         let redirect = self.storage.redirect.as_ref().filter(|redirect| blob.size >= redirect.blob_min_bytes)?;
         let expires_ms = u64::try_from(redirect.expires.as_millis()).unwrap_or(u64::MAX);
