@@ -11,8 +11,9 @@ readonly PROGRAM=$tools/azurite-$VERSION/node_modules/.bin/azurite-blob
 missing() {
     local command
     [ -x "$PROGRAM" ] || echo "$PROGRAM (npm install --prefix $tools/azurite-$VERSION azurite@$VERSION)"
-    for command in node:nodejs curl:curl openssl:openssl xxd:xxd; do
-        command -v "${command%:*}" >/dev/null || echo "${command%:*} (apt install ${command#*:})"
+    command -v node >/dev/null || echo 'node, 20 or newer'
+    for command in curl openssl; do
+        command -v "$command" >/dev/null || echo "$command (apt install $command)"
     done
 }
 
@@ -31,7 +32,7 @@ make_container() {
     local date version=2021-12-02 text signature
     date=$(LC_ALL=C date -u '+%a, %d %b %Y %H:%M:%S GMT')
     text="PUT"$'\n\n\n\n\n\n\n\n\n\n\n\n'"x-ms-date:$date"$'\n'"x-ms-version:$version"$'\n'"/$ACCOUNT/$ACCOUNT/$2"$'\n'"restype:container"
-    signature=$(printf %s "$text" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$(base64 -d <<<"$KEY" | xxd -p -c 64)" -binary | base64)
+    signature=$(printf %s "$text" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$(base64 -d <<<"$KEY" | od -An -v -tx1 | tr -d ' \n')" -binary | base64)
     curl -sS -f -o /dev/null --max-time 10 -X PUT -H "x-ms-date: $date" -H "x-ms-version: $version" \
         -H "Authorization: SharedKey $ACCOUNT:$signature" -H 'Content-Length: 0' "$1/$ACCOUNT/$2?restype=container"
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts of the servers share: `NAME.sh start|stop FOLDER` and `NAME.sh present`; sourced, not run. README.md says what each does.
+# What the scripts of the servers share: `NAME.sh start|stop FOLDER` and `NAME.sh present`; sourced, not run. README.md tells the rest.
 #
 # A script defines `missing`, which prints a line for each thing that is not installed, and `launch`, which starts the server in $folder with
 # `spawn`, waits for it with `wait_for`, and calls `tell`. Then it calls `server "$@"`.
@@ -70,7 +70,6 @@ stop() {
     while read -r name pid born; do
         end "$name" "$pid" "$born"
     done < <(tac "$1/processes")
-    : >"$1/processes"
 }
 
 end() { # NAME PID BORN
