@@ -150,6 +150,12 @@ def longest_key(client, prefix):
     return longest(takes, len(prefix) + 1, 1024)
 
 
+@question("a key of 1,025 bytes: PutObject / GetObject")
+def too_long_key(client, prefix):
+    key = prefix + long_name(1025 - len(prefix))
+    return f"{client.call('PUT', key, body=b'x').said()} / {client.call('GET', key).said()}"
+
+
 @question("bytes of the longest component, of 255, below a prefix of 45")
 def longest_component(client, prefix):
     return longest(lambda length: client.call("PUT", prefix + "k" * length, body=b"x").status == 200, 1, 255)
