@@ -100,6 +100,7 @@ fn meaning(status: u16, code: &str) -> (ErrorClass, &'static str) {
         "InvalidPart" | "InvalidPartOrder" => (C::Conflict, ""),
         "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody" => (C::Broken, ""),
         "RequestTimeout" => (C::Timeout, ""),
+        "KeyTooLongError" | "KeyTooLong" => (C::InvalidKey, "the store's names have 1,024 bytes at the most, root included"),
         "InvalidRange" => (C::InvalidRange, ""),
         "PreconditionFailed" => (C::AlreadyExists, ""),
         // Somebody else creates the object at this moment: soon it will be there, or not.
