@@ -16,8 +16,8 @@ use crate::oci::{Digest, RepositoryName, SigningKeys, UploadId};
 
 /// How many bytes a link may have; the longest digest has 135.
 const LINK_MAX_BYTES: u64 = 256;
-/// How many cancelled uploads are remembered.
-const CANCELLED_MAX: usize = 10_000;
+/// How many uploads are remembered that were cancelled, or of which a body broke.
+const UPLOADS_MAX: usize = 10_000;
 
 /// What a manifest that refers to missing content gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +54,29 @@ pub struct Storage {
     pub(super) options: StorageOptions,
     /// Empty until an upload needs them: a start reads and writes nothing, and a store that nobody may write to can be pulled from.
     keys: OnceCell<SigningKeys>,
-    cancelled: Mutex<Cancelled>,
+    cancelled: Mutex<Uploads>,
+    /// Uploads of which this host wrote down where they stand.
+    broken: Mutex<Uploads>,
 }
 
+/// Uploads, the oldest of which are forgotten.
 #[derive(Default)]
-struct Cancelled {
+struct Uploads {
     ids: HashSet<UploadId>,
     order: std::collections::VecDeque<UploadId>,
+}
+
+impl Uploads {
+    fn add(&mut self, id: &UploadId) {
+        if self.ids.insert(id.clone()) {
+            self.order.push_back(id.clone());
+        }
+        if self.order.len() > UPLOADS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+    }
 }
 
 impl Storage {
@@ -68,7 +84,7 @@ impl Storage {
     /// hosts on one store agree. That one is asked for when the first upload needs it.
     pub fn new(driver: DriverHandle, options: StorageOptions, keys: Option<SigningKeys>) -> Self {
         let facts = Facts::new(options.facts_max, options.cached_manifest_max_bytes, options.facts_keep);
-        Self { driver, facts, options, keys: OnceCell::new_with(keys), cancelled: Mutex::default() }
+        Self { driver, facts, options, keys: OnceCell::new_with(keys), cancelled: Mutex::default(), broken: Mutex::default() }
     }
 
     /// The driver.
@@ -79,19 +95,20 @@ impl Storage {
     /// Remembers that an upload was cancelled. An upload without a byte has no other trace, so another host would not know; it could only
     /// be finished there with content that is verified all the same.
     pub(super) fn cancel(&self, id: &UploadId) {
-        let mut cancelled = self.cancelled.lock().unwrap_or_else(PoisonError::into_inner);
-        if cancelled.ids.insert(id.clone()) {
-            cancelled.order.push_back(id.clone());
-        }
-        if cancelled.order.len() > CANCELLED_MAX
-            && let Some(oldest) = cancelled.order.pop_front()
-        {
-            cancelled.ids.remove(&oldest);
-        }
+        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner).add(id);
     }
 
     pub(super) fn is_cancelled(&self, id: &UploadId) -> bool {
         self.cancelled.lock().unwrap_or_else(PoisonError::into_inner).ids.contains(id)
+    }
+
+    /// Remembers that a body of an upload broke, for a client that starts it again by its old URL: that URL does not tell.
+    pub(super) fn broke(&self, id: &UploadId) {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).add(id);
+    }
+
+    pub(super) fn has_broken(&self, id: &UploadId) -> bool {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).ids.contains(id)
     }
 }
 
@@ -118,6 +135,7 @@ async fn make_key(driver: &DriverHandle, call: &Call) -> Result<Bytes, DriverErr
     };
     match driver.put(call, key, Bytes::copy_from_slice(&random), condition).await {
         Err(error) if error.class() != ErrorClass::AlreadyExists => Err(error),
+        Ok(_) if condition == Condition::IfAbsent => Ok(Bytes::copy_from_slice(&random)),
         _ => convenience::get(driver, call, key, 1024).await,
     }
 }
@@ -179,8 +197,8 @@ impl Repository {
         &self.name
     }
 
-    /// The keys that seal its upload states. None configured: the first time it is one driver call, or three if
-    /// the store has no key yet.
+    /// The keys that seal its upload states. None configured: the first time it is one driver call, or two if
+    /// the store has no key yet (three where the driver cannot tell who made it).
     ///
     /// # Errors
     /// The driver's, if the store's key can be neither read nor made.

@@ -51,7 +51,7 @@ impl Repository {
         })?;
         let hashes = if announced == Algorithm::Sha256 { Default::default() } else { Hashes::new(announced).export() };
         let id = UploadId::from_random(random);
-        Ok(UploadState { name: self.name.clone(), id, offset: 0, started_at: Timestamp::now(), token: Vec::new(), hashes })
+        Ok(UploadState { name: self.name.clone(), id, offset: 0, started_at: Timestamp::now(), token: Vec::new(), hashes, broke: false })
     }
 
     /// Appends a chunk, or a stream if there is no `range`.
@@ -273,9 +273,10 @@ impl Repository {
             return;
         }
         let kept = async {
-            let kept = self.suspend(state, upload, hashes).await?;
+            let kept = UploadState { broke: true, ..self.suspend(state, upload, hashes).await? };
             let (key, sealed) = (layout::upload_record(&self.name, &state.id), kept.seal(self.keys().await?));
             let put = convenience::put_text(self.driver(), &self.call(), &key, sealed).await;
+            self.storage.broke(&state.id);
             put.map(drop).map_err(StoreError::driver("write down where an upload stands"))
         };
         if let Err(error) = kept.await {
@@ -285,8 +286,15 @@ impl Repository {
 
     /// Remembers that the session is over, and removes what was kept of a body of it that broke. The client has its answer already: a
     /// failure here is the operator's.
+    ///
+    /// Hardly any body breaks, so nothing is looked for unless the state or this host knows of one. That misses a client whose first body broke
+    /// on another host, and which started again by the old URL without asking where the upload stands: the record stays, as it does when a
+    /// client never comes back.
     async fn end_session(&self, state: &UploadState) {
         self.storage.cancel(&state.id);
+        if !state.broke && !self.storage.has_broken(&state.id) {
+            return;
+        }
         if let Err(error) = self.remove_record(state).await {
             tracing::warn!(upload = %state.id, "what was kept of an ended upload is still there: {}", error.with_cause());
         }
