@@ -8,6 +8,7 @@
 //! | `blobs`, `uploads`, `manifests`, `tags`, `referrers` | one resource each, as methods of [`Repository`] |
 //! | `aliases` | content that is named by sha512 |
 //! | `enumerate` | repositories and tags in byte order, page by page |
+//! | `plan` | what each operation costs in driver calls |
 //! | `error`, `incoming` | what goes wrong, and the bodies that come in |
 
 mod aliases;
@@ -18,6 +19,7 @@ mod facts;
 mod incoming;
 mod layout;
 mod manifests;
+pub mod plan;
 mod pump;
 mod referrers;
 mod storage;
