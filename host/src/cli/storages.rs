@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::config::{self, Config, DriverFile, Fault, Faults, Instance, MissingReferences};
 use crate::oci::SigningKeys;
-use crate::store::{self, Storage, StorageOptions};
+use crate::store::{self, Redirect, Storage, StorageOptions};
 
 /// A storage whose drivers may be loaded with settings that fit.
 pub(super) struct Ready {
@@ -70,7 +70,10 @@ fn check_driver(config: &Config, storage: &config::Storage, instance: &Instance)
     let inspection = verified(config, instance).map_err(|refusal| Faults::from(refused(config, instance, &refusal)))?;
     fits_its_place(config, instance, &inspection, std::ptr::eq(instance, &storage.driver))?;
     let schema = schema(config, instance, &inspection)?;
-    let settings = config.check_settings(instance, &schema)?;
+    let settings = match (config.check_settings(instance, &schema), unsigned_redirect(config, storage, &inspection)) {
+        (Ok(settings), None) => settings,
+        (settings, cannot_sign) => return Err(settings.err().into_iter().flatten().chain(cannot_sign).collect()),
+    };
     if inspection.info().consistency == Consistency::Eventual && !storage.accept_eventual {
         let message = "the driver does not promise that a write is seen at once by everyone, and a registry needs that";
         let fault = config.fault_at_driver(instance, message).hint("set accept_eventual = true to use it all the same");
@@ -88,6 +91,15 @@ fn fits_its_place(config: &Config, instance: &Instance, inspection: &Inspection,
         _ => return Ok(()),
     };
     Err(config.fault_at_driver(instance, format!("the driver {:?} {message}", info.name)).hint(hint).into())
+}
+
+/// Redirects over a driver that signs no URLs: served from here all the same, they would be a saving that the operator believes to have.
+fn unsigned_redirect(config: &Config, storage: &config::Storage, inspection: &Inspection) -> Option<Fault> {
+    if storage.redirect.is_none() || inspection.info().known_capabilities().has(Capability::Presign) {
+        return None;
+    }
+    let message = format!("driver {:?} cannot sign URLs (it does not declare the capability \"presign\")", inspection.info().name);
+    Some(config.fault_at_redirect(storage, message).hint("leave redirect out, or use a driver that declares it"))
 }
 
 /// The schema of an instance whose driver can be read, for showing its settings.
@@ -141,7 +153,8 @@ pub(super) async fn open(config: &Config, ready: &Ready) -> Result<Arc<Storage>,
         opened = Some(over.map_err(|source| OpenError::Driver { name: ready.name.clone(), source })?);
     }
     let handle = opened.expect("a storage has a driver, or its configuration was refused");
-    Ok(Arc::new(Storage::new(handle, storage_options(config), signing_keys(config))))
+    let redirect = config.storage[&ready.name].redirect.as_ref().map(redirect);
+    Ok(Arc::new(Storage::new(handle, storage_options(config), signing_keys(config)).with_redirect(redirect)))
 }
 
 fn load_one(ready: &Ready, one: &ReadyDriver) -> Result<LoadedDriver, OpenError> {
@@ -158,6 +171,11 @@ fn load_one(ready: &Ready, one: &ReadyDriver) -> Result<LoadedDriver, OpenError>
 fn signing_keys(config: &Config) -> Option<SigningKeys> {
     let keys = &config.registry.upload_signing_keys;
     SigningKeys::new(keys.iter().map(config::Secret::expose)).ok()
+}
+
+fn redirect(rules: &config::Redirect) -> Redirect {
+    let (min_bytes, expires, rules) = (rules.min_bytes, rules.expires, rules.clone());
+    Redirect::new(min_bytes, expires, move |repository, client| rules.takes(repository, client.address, client.user_agent))
 }
 
 fn storage_options(config: &Config) -> StorageOptions {

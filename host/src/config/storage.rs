@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::checked::{Checker, Refusal, Section};
 use super::glob::Glob;
+use super::redirect::Redirect;
 use super::written::{Entry, Node, Origin, Table, Value};
 
 /// The storage that takes every repository which no route takes.
@@ -26,6 +27,8 @@ pub struct Storage {
     pub accept_eventual: bool,
     /// `required`, default true: whether the registry refuses to start without it.
     pub required: bool,
+    /// `redirect`, default none: who fetches blobs from where the driver keeps them.
+    pub redirect: Option<Redirect>,
 }
 
 /// One instance of a driver: which file, and what it is opened with.
@@ -89,10 +92,11 @@ impl Storage {
         let driver = Instance::read(&mut keys, &format!("storage {name:?}"), &key);
         let accept_eventual = keys.flag("accept_eventual", false);
         let required = keys.flag("required", true);
+        let redirect = Redirect::read(&mut keys);
         let (layers, _) = keys.list("layers", r#"must be a list such as [{ driver = "count" }]"#);
         keys.finish();
         let layers = layers.into_iter().enumerate().filter_map(|(index, node)| layer(checker, name, index, node)).collect();
-        Some(Self { driver: driver?, layers, accept_eventual, required })
+        Some(Self { driver: driver?, layers, accept_eventual, required, redirect })
     }
 
     /// Every driver of the storage, in the order in which a call goes through them.

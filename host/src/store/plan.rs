@@ -5,124 +5,16 @@
 //! once for a host.
 //!
 //! *Calls* are all calls of the driver but `write`, which carries the bytes of a body. *Round trips* are those of them for which a remote store
-//! has to be asked: not `upload_begin`, which a driver may put off to the first bytes, and not `upload_resume`, whose token tells a driver all
-//! that it needs.
-
-use std::fmt;
+//! has to be asked: not `upload_begin`, which a driver may put off to the first bytes, not `upload_resume`, whose token tells a driver all that it
+//! needs, and not `presign`, which is a calculation.
 
 use longshore_loader::CallKind;
 use longshore_loader::api::{Capabilities, Capability};
 
-use CallKind::{Abort, Commit, Delete, DeletePrefix, List, Put, Read, Stat, Suspend, UploadBegin, UploadResume, Write};
+use CallKind::{Abort, Commit, Delete, DeletePrefix, List, Presign, Put, Read, Stat, Suspend, UploadBegin, UploadResume};
 
-/// Calls of one kind: `once`, and `each` for every `per` of what the operation's [`unit`](Operation::unit) counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Term {
-    /// The kind.
-    pub kind: CallKind,
-    /// Independent of the unit.
-    pub once: u64,
-    /// For every `per` units.
-    pub each: u64,
-    /// At least 1.
-    pub per: u64,
-}
-
-impl Term {
-    /// The calls for `n` units.
-    pub const fn calls(&self, n: u64) -> u64 {
-        self.once + self.each * (n / self.per)
-    }
-}
-
-const fn once(kind: CallKind, once: u64) -> Term {
-    Term { kind, once, each: 0, per: 1 }
-}
-
-const fn grows(kind: CallKind, once: u64, each: u64, per: u64) -> Term {
-    Term { kind, once, each, per }
-}
-
-/// Whether a remote store has to be asked for such a call.
-pub const fn is_round_trip(kind: CallKind) -> bool {
-    !matches!(kind, Write | UploadBegin | UploadResume)
-}
-
-/// What an operation costs.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Cost(Vec<Term>);
-
-impl Cost {
-    /// By kinds, each of them once or more.
-    pub fn terms(&self) -> &[Term] {
-        &self.0
-    }
-
-    /// The calls for `n` units.
-    pub fn calls(&self, n: u64) -> u64 {
-        self.0.iter().map(|term| term.calls(n)).sum()
-    }
-
-    /// Those of them for which a remote store has to be asked.
-    pub fn round_trips(&self, n: u64) -> u64 {
-        self.only_round_trips().calls(n)
-    }
-
-    /// The part that is [round trips](is_round_trip).
-    pub fn only_round_trips(&self) -> Self {
-        Self(self.0.iter().filter(|term| is_round_trip(term.kind)).copied().collect())
-    }
-
-    /// This cost and another one.
-    fn and(mut self, more: &Self) -> Self {
-        for term in &more.0 {
-            match self.0.iter_mut().find(|own| own.kind == term.kind && (own.per == term.per || term.each == 0 || own.each == 0)) {
-                Some(own) => {
-                    let per = if own.each == 0 { term.per } else { own.per };
-                    *own = grows(own.kind, own.once + term.once, own.each + term.each, per);
-                }
-                None => self.0.push(*term),
-            }
-        }
-        self
-    }
-
-    /// What is paid once here, for every unit.
-    fn for_each(&self) -> Self {
-        Self(self.0.iter().map(|term| grows(term.kind, 0, term.once, 1)).collect())
-    }
-}
-
-impl From<&[Term]> for Cost {
-    fn from(terms: &[Term]) -> Self {
-        Self(terms.to_vec())
-    }
-}
-
-/// The sum as a formula in `n`, such as `4n + 8`.
-impl fmt::Display for Cost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let once: u64 = self.0.iter().map(|term| term.once).sum();
-        let mut parts: Vec<(u64, u64)> = Vec::new();
-        for term in self.0.iter().filter(|term| term.each > 0) {
-            match parts.iter_mut().find(|(_, per)| *per == term.per) {
-                Some((each, _)) => *each += term.each,
-                None => parts.push((term.each, term.per)),
-            }
-        }
-        parts.sort_by_key(|(_, per)| *per);
-        let mut texts: Vec<String> = parts.iter().map(|(each, per)| growing(*each, *per)).collect();
-        if once > 0 || texts.is_empty() {
-            texts.push(once.to_string());
-        }
-        f.write_str(&texts.join(" + "))
-    }
-}
-
-fn growing(each: u64, per: u64) -> String {
-    let times = if each == 1 { "n".to_owned() } else { format!("{each}n") };
-    if per == 1 { times } else { format!("{times}/{per}") }
-}
+pub use super::cost::{Cost, Term, is_round_trip};
+use super::cost::{grows, once};
 
 /// What a host may be asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +23,7 @@ pub enum Operation {
     BlobHead,
     BlobGet,
     BlobRange,
+    BlobRedirect,
     BlobMissing,
     BlobDelete,
     ManifestByTag,
@@ -154,10 +47,11 @@ pub enum Operation {
 
 impl Operation {
     /// All of them, pulls first.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::BlobHead,
         Self::BlobGet,
         Self::BlobRange,
+        Self::BlobRedirect,
         Self::BlobMissing,
         Self::ManifestByTag,
         Self::ManifestByDigest,
@@ -185,6 +79,7 @@ impl Operation {
             Self::BlobHead => "HEAD of a blob",
             Self::BlobGet => "GET of a blob",
             Self::BlobRange => "GET of a part of a blob",
+            Self::BlobRedirect => "GET of a blob that redirect takes",
             Self::BlobMissing => "HEAD or GET of a blob that is not there",
             Self::BlobDelete => "DELETE of a blob",
             Self::ManifestByTag => "HEAD or GET of a manifest by tag",
@@ -226,6 +121,7 @@ impl Operation {
             Self::CatalogPage => Some("and one for each folder that is no repository"),
             Self::ReferrersPage => Some("without a filter"),
             Self::ManifestDelete => Some("and a deleted tag for each that means it"),
+            Self::BlobRedirect => Some("and a read, if the blob turns out to be smaller than redirect.min_bytes"),
             Self::BlobRange => Some("and a stat, when nothing is remembered, for the last bytes of it (bytes=-5)"),
             Self::TagDelete => Some("if it has meant one manifest only"),
             Self::UploadKey => Some("none with registry.upload_signing_keys; one put more for the first host of a new store"),
@@ -236,7 +132,7 @@ impl Operation {
     /// The most that it may cost, cold and warm, where that is promised.
     pub const fn limit(self) -> Option<(u64, u64)> {
         match self {
-            Self::BlobHead | Self::BlobGet | Self::BlobRange => Some((2, 1)),
+            Self::BlobHead | Self::BlobGet | Self::BlobRange | Self::BlobRedirect => Some((2, 1)),
             Self::ManifestByTag => Some((3, 1)),
             _ => None,
         }
@@ -247,6 +143,7 @@ impl Operation {
         let terms: &[Term] = match self {
             Self::BlobHead => const { &[once(Read, 1), once(Stat, 1)] },
             Self::BlobGet | Self::BlobRange => const { &[once(Read, 2)] },
+            Self::BlobRedirect => const { &[once(Read, 1), once(Stat, 1), once(Presign, 1)] },
             Self::ManifestByTag => const { &[once(Read, 2), once(List, 1)] },
             Self::ManifestByDigest => const { &[once(Read, 1), once(List, 1)] },
             Self::ManifestPut => return Cost::from(const { &[grows(Read, 0, 1, 1)] as &[Term] }).and(&self.warm(capabilities)),
@@ -264,6 +161,7 @@ impl Operation {
             Self::BlobGet | Self::BlobRange | Self::BlobMissing | Self::ManifestByTag | Self::UploadKey | Self::UploadStatus => {
                 const { &[once(Read, 1)] }
             }
+            Self::BlobRedirect => const { &[once(Presign, 1)] },
             Self::BlobDelete => const { &[once(Read, 1), once(List, 1), once(Delete, 1)] },
             Self::ManifestPut if capabilities.has(Capability::PutIfAbsent) => const { &[once(Put, 4)] },
             Self::ManifestPut => const { &[once(Put, 4), once(List, 1)] },
@@ -333,7 +231,7 @@ pub struct Use {
 }
 
 /// The capabilities that this host uses; it does without the others.
-pub const USES: [Use; 3] = [
+pub const USES: [Use; 4] = [
     Use {
         capability: Capability::PutIfAbsent,
         with: "tells new manifests, and which host makes the store's key",
@@ -341,6 +239,11 @@ pub const USES: [Use; 3] = [
     },
     Use { capability: Capability::DeletePrefix, with: "deletes tags", without: "tags are deleted by listing and single deletes" },
     Use { capability: Capability::FileRegion, with: "blobs are sent by the kernel", without: "blobs pass through the host's memory" },
+    Use {
+        capability: Capability::Presign,
+        with: "redirects clients, where redirect says so",
+        without: "the host serves every blob itself",
+    },
 ];
 
 /// One line for the log at the start.
@@ -367,8 +270,8 @@ mod tests {
         for capabilities in [all(), Capabilities::default()] {
             for operation in Operation::ALL {
                 let Some((cold, warm)) = operation.limit() else { continue };
-                assert!(operation.cold(capabilities).calls(1) <= cold, "{} cold", operation.name());
-                assert!(operation.warm(capabilities).calls(1) <= warm, "{} warm", operation.name());
+                assert!(operation.cold(capabilities).round_trips(1) <= cold, "{} cold", operation.name());
+                assert!(operation.warm(capabilities).round_trips(1) <= warm, "{} warm", operation.name());
             }
         }
     }

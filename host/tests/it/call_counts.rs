@@ -29,7 +29,7 @@ fn warm(operation: Operation) -> longshore::store::plan::Cost {
 
 /// The calls for which a remote store has to be asked; `write` was taken out before.
 fn round_trips(counts: &Counts) -> u64 {
-    counts.iter().filter(|(kind, _)| !["upload_begin", "upload_resume"].contains(&kind.as_str())).map(|(_, count)| count).sum()
+    counts.iter().filter(|(kind, _)| !["upload_begin", "upload_resume", "presign"].contains(&kind.as_str())).map(|(_, count)| count).sum()
 }
 
 fn part(digest: &str, range: &str) -> Request {
@@ -92,6 +92,23 @@ fn counts_of_pulls_when_all_is_remembered() {
                 assert!(counts.values().sum::<u64>() <= limit, "{what}: {counts:?}");
             });
         }
+        account.close();
+    }
+}
+
+/// Also shows that a layer hands on what needs a table of its own.
+#[test]
+fn counts_of_redirects() {
+    for (keys, cost) in [(COLD, cold as fn(Operation) -> _), (WARM, warm)] {
+        let settings = [("URL", "http://elsewhere.test"), ("SIGNATURE", "5ecret")];
+        let variables =
+            settings.map(|(key, value)| (["LONGSHORE_STORAGE__MAIN__SETTINGS__", key].concat().leak() as &str, value.to_owned()));
+        let tables = format!("{COUNTED}[storage.main.redirect]\nmin_bytes = 0\n").leak();
+        let start = Start { driver: "specimen-presigns", keys, tables, variables: variables.to_vec(), ..Start::default() };
+        let mut account = Account::start(start);
+        let digest = account.registry.push_blob("a", b"layer");
+        let sent = account.registry.get(format!("/v2/a/blobs/{digest}")).is(307, "the client is sent elsewhere");
+        account.costs(format!("a redirect, {keys}"), &cost(Operation::BlobRedirect), 1, [&sent]);
         account.close();
     }
 }

@@ -23,6 +23,7 @@ mod manifest_refused;
 mod mount;
 mod plan;
 mod process;
+mod redirect;
 mod referrer;
 mod resume;
 mod support;

@@ -63,7 +63,7 @@ fn plan_tells_drivers_and_costs_of_each_storage() {
         "repositories ci/**",
         "required no: the registry starts without it",
         "durability memory",
-        "done without file_region",
+        "done without file_region, presign",
         "without file_region: blobs pass through the host's memory",
         "GET of a blob 2 1 2 read 1 read",
         "HEAD or GET of a manifest by tag 3 1 2 read, 1 list 1 read",
