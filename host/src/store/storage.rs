@@ -17,7 +17,7 @@ use crate::oci::{Digest, RepositoryName, SigningKeys, UploadId};
 
 /// How many bytes a link may have; the longest digest has 135.
 const LINK_MAX_BYTES: u64 = 256;
-/// How many uploads are remembered that were cancelled, or of which a body broke.
+/// How many uploads are remembered that were cancelled, or of which there is a record.
 const UPLOADS_MAX: usize = 10_000;
 
 /// What a manifest that refers to missing content gets.
@@ -58,7 +58,7 @@ pub struct Storage {
     keys: OnceCell<SigningKeys>,
     cancelled: Mutex<Uploads>,
     /// Uploads of which this host wrote down where they stand.
-    broken: Mutex<Uploads>,
+    recorded: Mutex<Uploads>,
 }
 
 /// Uploads, the oldest of which are forgotten.
@@ -86,8 +86,8 @@ impl Storage {
     /// hosts on one store agree. That one is asked for when the first upload needs it.
     pub fn new(driver: DriverHandle, options: StorageOptions, keys: Option<SigningKeys>) -> Self {
         let facts = Facts::new(options.facts_max, options.cached_manifest_max_bytes, options.facts_keep);
-        let (cancelled, broken) = (Mutex::default(), Mutex::default());
-        Self { driver, facts, options, redirect: None, keys: OnceCell::new_with(keys), cancelled, broken }
+        let (cancelled, recorded) = (Mutex::default(), Mutex::default());
+        Self { driver, facts, options, redirect: None, keys: OnceCell::new_with(keys), cancelled, recorded }
     }
 
     /// The storage with redirects to where its driver keeps blobs, which needs a driver that can sign URLs.
@@ -111,13 +111,13 @@ impl Storage {
         self.cancelled.lock().unwrap_or_else(PoisonError::into_inner).ids.contains(id)
     }
 
-    /// Remembers that a body of an upload broke, for a client that starts it again by its old URL: that URL does not tell.
-    pub(super) fn broke(&self, id: &UploadId) {
-        self.broken.lock().unwrap_or_else(PoisonError::into_inner).add(id);
+    /// Remembers that there is a record of an upload, for a client that starts it again by its old URL: that URL does not tell.
+    pub(super) fn remember_record(&self, id: &UploadId) {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).add(id);
     }
 
-    pub(super) fn has_broken(&self, id: &UploadId) -> bool {
-        self.broken.lock().unwrap_or_else(PoisonError::into_inner).ids.contains(id)
+    pub(super) fn has_record(&self, id: &UploadId) -> bool {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).ids.contains(id)
     }
 }
 

@@ -51,7 +51,7 @@ impl Repository {
         })?;
         let hashes = if announced == Algorithm::Sha256 { Default::default() } else { Hashes::new(announced).export() };
         let id = UploadId::from_random(random);
-        Ok(UploadState { name: self.name.clone(), id, offset: 0, started_at: Timestamp::now(), token: Vec::new(), hashes, broke: false })
+        Ok(UploadState { name: self.name.clone(), id, offset: 0, started_at: Timestamp::now(), token: Vec::new(), hashes, recorded: false })
     }
 
     /// Appends a chunk, or a stream if there is no `range`.
@@ -273,10 +273,10 @@ impl Repository {
             return;
         }
         let kept = async {
-            let kept = UploadState { broke: true, ..self.suspend(state, upload, hashes).await? };
+            let kept = UploadState { recorded: true, ..self.suspend(state, upload, hashes).await? };
             let (key, sealed) = (layout::upload_record(&self.name, &state.id), kept.seal(self.keys().await?));
             let put = convenience::put_text(self.driver(), &self.call(), &key, sealed).await;
-            self.storage.broke(&state.id);
+            self.storage.remember_record(&state.id);
             put.map(drop).map_err(StoreError::driver("write down where an upload stands"))
         };
         if let Err(error) = kept.await {
@@ -292,7 +292,7 @@ impl Repository {
     /// client never comes back.
     async fn end_session(&self, state: &UploadState) {
         self.storage.cancel(&state.id);
-        if !state.broke && !self.storage.has_broken(&state.id) {
+        if !state.recorded && !self.storage.has_record(&state.id) {
             return;
         }
         if let Err(error) = self.remove_record(state).await {
