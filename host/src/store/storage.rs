@@ -76,8 +76,8 @@ impl Storage {
         &self.driver
     }
 
-    /// Remembers that an upload was cancelled. An upload without a byte has no other trace, so another host would not know; it could only
-    /// be finished there with content that is verified all the same.
+    /// Remembers that an upload was cancelled. An upload without a byte has no other trace, so another host does not know. A mark in the
+    /// store would be looked for by every upload's first chunk, and all that another host can do is begin anew under the same URL.
     pub(super) fn cancel(&self, id: &UploadId) {
         let mut cancelled = self.cancelled.lock().unwrap_or_else(PoisonError::into_inner);
         if cancelled.ids.insert(id.clone()) {

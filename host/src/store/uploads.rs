@@ -193,11 +193,24 @@ impl Repository {
     /// Where the session stands: as its state says, or further if a body broke since and what came of it was kept.
     ///
     /// # Errors
-    /// [`StoreError::UploadUnknown`].
+    /// [`StoreError::UploadUnknown`], also if it ended at another host; only an upload without a byte leaves no trace that could end.
     pub async fn upload_status(&self, state: UploadState) -> Result<UploadState, StoreError> {
         self.check_session(&state)?;
-        let record = self.record(&state).await?;
-        Ok(record.filter(|newer| newer.offset > state.offset).unwrap_or(state))
+        if let Some(record) = self.record(&state).await? {
+            return Ok(newer(state, record));
+        }
+        if state.token.is_empty() {
+            return Ok(state);
+        }
+        match self.resumed(&state).await {
+            Ok(_) | Err(StoreError::UploadBusy { .. }) => Ok(state),
+            // Or its body has broken since, which is written down before the token ends.
+            Err(StoreError::UploadUnknown { .. }) => match self.record(&state).await? {
+                Some(record) => Ok(newer(state, record)),
+                None => Err(unknown(&state)),
+            },
+            Err(error) => Err(error),
+        }
     }
 
     /// What was written down when a body of the session broke.
@@ -273,14 +286,22 @@ impl Repository {
             return;
         }
         let kept = async {
-            let kept = self.suspend(state, upload, hashes).await?;
-            let (key, sealed) = (layout::upload_record(&self.name, &state.id), kept.seal(self.keys().await?));
-            let put = convenience::put_text(self.driver(), &self.call(), &key, sealed).await;
-            put.map(drop).map_err(StoreError::driver("write down where an upload stands"))
+            // The client's token ends as soon as there is another one. Who asks before that one is written down must not find the session
+            // ended.
+            if !state.token.is_empty() {
+                self.put_record(state).await?;
+            }
+            self.put_record(&self.suspend(state, upload, hashes).await?).await
         };
         if let Err(error) = kept.await {
             tracing::warn!(upload = %state.id, "what came of a broken upload is lost: {}", error.with_cause());
         }
+    }
+
+    async fn put_record(&self, state: &UploadState) -> Result<(), StoreError> {
+        let (key, sealed) = (layout::upload_record(&self.name, &state.id), state.seal(self.keys().await?));
+        let put = convenience::put_text(self.driver(), &self.call(), &key, sealed).await;
+        put.map(drop).map_err(StoreError::driver("write down where an upload stands"))
     }
 
     /// Remembers that the session is over, and removes what was kept of a body of it that broke. The client has its answer already: a
@@ -297,6 +318,10 @@ impl Repository {
         let too_old = age.unsigned_abs() > self.storage.options.upload_max && age.is_positive();
         if too_old || self.storage.is_cancelled(&state.id) { Err(unknown(state)) } else { Ok(()) }
     }
+}
+
+fn newer(state: UploadState, record: UploadState) -> UploadState {
+    if record.offset > state.offset { record } else { state }
 }
 
 fn unknown(state: &UploadState) -> StoreError {
