@@ -1,6 +1,7 @@
 //! A driver and what is remembered of it; which repository lies in which storage.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub struct Storage {
     /// Empty until an upload needs them: a start reads and writes nothing, and a store that nobody may write to can be pulled from.
     keys: OnceCell<SigningKeys>,
     cancelled: Mutex<Cancelled>,
+    /// How many manifests this host has deleted.
+    pub(super) manifest_deletes: AtomicU64,
 }
 
 #[derive(Default)]
@@ -68,7 +71,7 @@ impl Storage {
     /// hosts on one store agree. That one is asked for when the first upload needs it.
     pub fn new(driver: DriverHandle, options: StorageOptions, keys: Option<SigningKeys>) -> Self {
         let facts = Facts::new(options.facts_max, options.cached_manifest_max_bytes, options.facts_keep);
-        Self { driver, facts, options, keys: OnceCell::new_with(keys), cancelled: Mutex::default() }
+        Self { driver, facts, options, keys: OnceCell::new_with(keys), cancelled: Mutex::default(), manifest_deletes: AtomicU64::new(0) }
     }
 
     /// The driver.
