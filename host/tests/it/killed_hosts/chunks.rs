@@ -2,9 +2,9 @@
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::images::Image;
+use super::moments::Moments;
 use crate::support::{Answer, Client, OCI_MANIFEST, Random, Request, sha256};
 
 const PIECE_BYTES: usize = 64 * 1024;
@@ -26,37 +26,12 @@ pub(super) struct Met {
     pub(super) sessions_begun_again: AtomicUsize,
 }
 
-/// Tells clients of kills.
-#[derive(Default)]
-pub(super) struct Kills {
-    /// How many there were, and whether there will be more.
-    so_far: Mutex<(usize, bool)>,
-    more: Condvar,
-}
-
-impl Kills {
-    /// A host is dead.
-    pub(super) fn one(&self) {
-        self.so_far.lock().unwrap_or_else(PoisonError::into_inner).0 += 1;
-        self.more.notify_all();
-    }
-
-    /// All hosts stay.
-    pub(super) fn end(&self) {
-        self.so_far.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
-        self.more.notify_all();
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.so_far.lock().unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    /// Waits until another host is dead, or all stay.
-    fn wait(&self) {
-        let so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = so_far.0;
-        drop(self.more.wait_while(so_far, |(count, ended)| *count == before && !*ended).unwrap_or_else(PoisonError::into_inner));
-    }
+/// How a session ended.
+enum Ended {
+    Stored,
+    /// It is unknown after a request that nobody answered.
+    Unknown,
+    GivenUp,
 }
 
 /// How a request ended.
@@ -72,20 +47,22 @@ pub(super) struct Chunks<'t> {
     pub(super) front: Client,
     pub(super) random: &'t mut Random,
     pub(super) met: &'t Met,
-    pub(super) kills: &'t Kills,
+    pub(super) moments: &'t Moments,
+    /// It leaves alone a blob whose last request was not answered, so that what a host left half-done stays so.
+    pub(super) gives_up: bool,
 }
 
 impl Chunks<'_> {
-    /// Pushes an image, whatever breaks; true if the push of its manifest was acknowledged.
-    pub(super) fn push(&mut self, repository: &str, tag: &str, image: &Image) -> bool {
-        self.push_whole(repository, &image.config);
-        self.push_in_chunks(repository, &image.layer);
-        self.put_manifest(repository, tag, image)
+    /// Pushes an image; whether the push of its manifest was acknowledged, `None` if it did not come to that.
+    pub(super) fn push(&mut self, repository: &str, tag: &str, image: &Image) -> Option<bool> {
+        let blobs = self.push_whole(repository, &image.config) && self.push_in_chunks(repository, &image.layer);
+        blobs.then(|| self.put_manifest(repository, tag, image))
     }
 
     /// Tried once: whether a push that broke has moved the tag is for the ledger.
     pub(super) fn put_manifest(&self, repository: &str, tag: &str, image: &Image) -> bool {
         let request = Request::new("PUT", format!("/v2/{repository}/manifests/{tag}"));
+        self.moments.last_request();
         match self.send(&request.header("content-type", OCI_MANIFEST).body(image.manifest.clone())) {
             Sent::Answered(answer) => answer.is(201, "everything that the manifest refers to was acknowledged").status == 201,
             Sent::Unanswered | Sent::Cut => false,
@@ -118,24 +95,34 @@ impl Chunks<'_> {
         self.until_answered(&Request::new("GET", target)).is(404, &rule);
     }
 
-    fn push_whole(&self, repository: &str, content: &[u8]) {
+    /// False if it gave up.
+    fn push_whole(&self, repository: &str, content: &[u8]) -> bool {
         let target = format!("/v2/{repository}/blobs/uploads/?digest={}", sha256(content));
-        self.until_answered(&Request::new("POST", target).body(content)).is(201, "a blob is pushed in one request");
+        let request = Request::new("POST", target).body(content);
+        self.moments.last_request();
+        let answer = match self.send(&request) {
+            Sent::Answered(answer) => answer,
+            _ if self.gives_up => return false,
+            _ => self.until_answered(&request),
+        };
+        answer.is(201, "a blob is pushed in one request").status == 201
     }
 
-    fn push_in_chunks(&mut self, repository: &str, content: &[u8]) {
+    /// False if it gave up.
+    fn push_in_chunks(&mut self, repository: &str, content: &[u8]) -> bool {
         for _ in 0..TRIES {
             let begun = self.until_answered(&Request::new("POST", format!("/v2/{repository}/blobs/uploads/")));
-            if self.go_on(repository, begun.is(202, "an upload begins").location(), content).is_some() {
-                return;
-            }
-            self.met.sessions_begun_again.fetch_add(1, Ordering::Relaxed);
+            match self.go_on(repository, begun.is(202, "an upload begins").location(), content) {
+                Ended::Stored => return true,
+                Ended::GivenUp => return false,
+                Ended::Unknown => self.met.sessions_begun_again.fetch_add(1, Ordering::Relaxed),
+            };
         }
         panic!("a session comes to its end in {TRIES} attempts");
     }
 
-    /// Sends the chunks of a session and ends it; `None` if it is unknown after a request that nobody answered.
-    fn go_on(&mut self, repository: &str, mut location: String, content: &[u8]) -> Option<()> {
+    /// Sends the chunks of a session and ends it.
+    fn go_on(&mut self, repository: &str, mut location: String, content: &[u8]) -> Ended {
         let mut received = 0;
         while received < content.len() {
             // Two bytes at least: `0-0` says none or one.
@@ -161,7 +148,7 @@ impl Chunks<'_> {
             met.fetch_add(1, Ordering::Relaxed);
             let status = self.until_answered(&Request::new("GET", &location));
             if status.status == 404 && !cut {
-                return None;
+                return Ended::Unknown;
             }
             let status = status.is(204, "a chunk that broke in the middle costs no more than itself");
             let stands = status.need("range")[2..].parse::<usize>().map_or(0, |last| if last == 0 { 0 } else { last + 1 });
@@ -171,22 +158,26 @@ impl Chunks<'_> {
         self.finish(repository, &location, content)
     }
 
-    fn finish(&self, repository: &str, location: &str, content: &[u8]) -> Option<()> {
+    fn finish(&self, repository: &str, location: &str, content: &[u8]) -> Ended {
         let digest = sha256(content);
         for _ in 0..TRIES {
+            self.moments.last_request();
             match self.send(&Request::new("PUT", format!("{location}&digest={digest}"))) {
                 Sent::Answered(answer) if answer.status == 409 => {}
                 Sent::Answered(answer) => {
                     answer.is(201, "an upload whose every chunk was acknowledged is finished");
-                    return Some(());
+                    return Ended::Stored;
                 }
                 Sent::Unanswered | Sent::Cut => {
                     self.met.unanswered.fetch_add(1, Ordering::Relaxed);
+                    if self.gives_up {
+                        return Ended::GivenUp;
+                    }
                     if self.until_answered(&Request::new("HEAD", format!("/v2/{repository}/blobs/{digest}"))).status == 200 {
-                        return Some(());
+                        return Ended::Stored;
                     }
                     if self.until_answered(&Request::new("GET", location)).status == 404 {
-                        return None;
+                        return Ended::Unknown;
                     }
                 }
             }
@@ -215,7 +206,7 @@ impl Chunks<'_> {
         let mut pieces = encoded.chunks(PIECE_BYTES).peekable();
         while let Some(piece) = pieces.next() {
             if hold && pieces.peek().is_none() {
-                self.kills.wait();
+                self.moments.wait_for_kill();
                 // Meanwhile the round robin tells the client, if it was this one.
                 self.until_answered(&Request::new("GET", "/v2/"));
             }

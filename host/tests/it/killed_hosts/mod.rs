@@ -12,14 +12,16 @@
 
 mod chunks;
 mod images;
+mod moments;
 mod programs;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use chunks::{Chunks, Kills, Met};
+use chunks::{Chunks, Met};
 use images::{Image, Known, Ledger};
+use moments::Moments;
 use programs::Program;
 
 use crate::support::{Client, Hosts, Random, broken_links, sha256};
@@ -27,8 +29,12 @@ use crate::support::{Client, Hosts, Random, broken_links, sha256};
 const HOSTS: usize = 3;
 const CHUNK_CLIENTS: usize = 3;
 const LAYER_MAX_BYTES: usize = 4 << 20;
-/// Tags of each client; a push moves one of them.
+/// Tags of each client that it moves.
 const TAGS: usize = 5;
+/// How long a host lives or stays down at the most, until something is next done to one.
+const LIFE_MAX: Duration = Duration::from_millis(600);
+/// About how long a request takes that publishes something, in microseconds.
+const LAST_REQUEST_MICROS: usize = 4000;
 /// The repository where every chunk client moves the same tag.
 const COMMON: (&str, &str) = ("common", "latest");
 
@@ -43,7 +49,7 @@ fn killed_hosts_lose_nothing_that_was_acknowledged() {
     let pushes = AtomicUsize::new(0);
     let goes_on = || Instant::now() < end && !failed.load(Ordering::Relaxed);
     let front = hosts.front;
-    let kills = Kills::default();
+    let moments = Moments::default();
     std::thread::scope(|scope| {
         // One that fails ends the others: nobody pushes on for minutes.
         let client = |mut random: Random, work: Box<dyn Fn(&mut Random) + Send>| {
@@ -58,11 +64,14 @@ fn killed_hosts_lose_nothing_that_was_acknowledged() {
                 }
             });
         };
-        let (ledger, met, kills) = (&ledger, &met, &kills);
+        let (ledger, met, moments) = (&ledger, &met, &moments);
         for number in 0..CHUNK_CLIENTS {
             let seed = random.next();
             let own = format!("chunks/{number}");
-            let turn = move |random: &mut Random| push_in_chunks(&own, Chunks { front, random, met, kills }, ledger);
+            let turn = move |random: &mut Random| {
+                let gives_up = random.below(2) == 0;
+                push_in_chunks(&own, Chunks { front, random, met, moments, gives_up }, ledger);
+            };
             client(Random::new(seed), Box::new(turn));
         }
         for (number, program) in Program::all().into_iter().enumerate() {
@@ -70,9 +79,9 @@ fn killed_hosts_lose_nothing_that_was_acknowledged() {
             let repository = repository_of(&program, number);
             client(Random::new(seed), Box::new(move |random| push_with(&program, front, &repository, random, ledger)));
         }
-        kill_at_random(&mut hosts, &mut random, kills, goes_on);
+        kill_at_random(&mut hosts, &mut random, moments, goes_on);
     });
-    report(&met, kills.count(), pushes.into_inner());
+    report(&met, moments.kills(), pushes.into_inner());
     let known = ledger.into_known();
     verify(&hosts, &known);
     for (number, program) in Program::all().iter().enumerate() {
@@ -81,22 +90,27 @@ fn killed_hosts_lose_nothing_that_was_acknowledged() {
 }
 
 /// Kills a random host at a random time, and starts it again at another. One host always runs.
-fn kill_at_random(hosts: &mut Hosts, random: &mut Random, kills: &Kills, goes_on: impl Fn() -> bool) {
+fn kill_at_random(hosts: &mut Hosts, random: &mut Random, moments: &Moments, goes_on: impl Fn() -> bool) {
     let mut down = Vec::new();
     while goes_on() {
         // Not to wait for something: this is how long hosts live.
-        std::thread::sleep(Duration::from_millis(20 + random.below(600) as u64));
+        std::thread::sleep(LIFE_MAX.mul_f64(random.below(1000) as f64 / 1000.0));
         if down.len() == HOSTS - 1 || (!down.is_empty() && random.below(2) == 0) {
             hosts.revive(down.swap_remove(random.below(down.len())));
             continue;
         }
         let running: Vec<usize> = (0..HOSTS).filter(|index| !down.contains(index)).collect();
         let chosen = running[random.below(running.len())];
+        // Half of them die in the middle of what publishes something.
+        if random.below(2) == 0 {
+            moments.wait_for_last_request(LIFE_MAX);
+            std::thread::sleep(Duration::from_micros(random.below(LAST_REQUEST_MICROS) as u64));
+        }
         hosts.kill(chosen);
-        kills.one();
+        moments.kill();
         down.push(chosen);
     }
-    kills.end();
+    moments.end();
     for index in down {
         hosts.revive(index);
     }
@@ -105,12 +119,17 @@ fn kill_at_random(hosts: &mut Hosts, random: &mut Random, kills: &Kills, goes_on
 /// One turn of a chunk client: pushes an image, looks at it, and sometimes mounts or deletes one.
 fn push_in_chunks(own: &str, mut client: Chunks<'_>, ledger: &Ledger) {
     let image = Image::random(client.random, LAYER_MAX_BYTES);
-    let (what, tag) = (client.random.below(10), format!("t{}", client.random.below(TAGS)));
+    let what = client.random.below(10);
     if what == 0 {
-        let acknowledged = client.push(COMMON.0, COMMON.1, &image);
+        let Some(acknowledged) = client.push(COMMON.0, COMMON.1, &image) else { return };
         return ledger.pushed_by_many(COMMON.0, COMMON.1, &image, acknowledged);
     }
-    let acknowledged = client.push(own, &tag, &image);
+    // Half of the tags are never used again: what a host left of them stays.
+    let tag = match client.random.below(2) {
+        0 => format!("once-{:016x}", client.random.next()),
+        _ => format!("t{}", client.random.below(TAGS)),
+    };
+    let Some(acknowledged) = client.push(own, &tag, &image) else { return };
     ledger.pushed(own, &tag, &image, acknowledged);
     if acknowledged {
         let served = client.get(format!("/v2/{own}/manifests/{}", image.digest));
@@ -194,7 +213,9 @@ fn verify(hosts: &Hosts, known: &Known) {
 
 /// The programs pull as well: some of the images that they pushed, through every host.
 fn pull_with(program: &Program, own: &str, hosts: &Hosts, known: &Known) {
-    for (repository, image) in known.acknowledged.iter().filter(|(repository, _)| repository == own).take(3) {
+    let pushed: Vec<_> = known.acknowledged.iter().filter(|(repository, _)| repository == own).collect();
+    assert!(!pushed.is_empty(), "{} has pushed something", program.name());
+    for (repository, image) in pushed.into_iter().take(3) {
         for host in hosts.each() {
             assert!(program.pull(image, host.address, repository), "{} pulls {repository} {}", program.name(), image.digest);
         }
