@@ -1,7 +1,8 @@
 //! Upload sessions. A session is its state, sealed into the `Location` URL: nothing of it is in this host's memory, so any host goes on.
 //!
 //! The driver keeps the bytes under a token, which is part of the state. When a body breaks, what came of it is kept, and the new state is
-//! written into the store, where a client that asks for the status finds it.
+//! written into the store, where a client that asks for the status finds it. So is the state after each chunk but the first, because the
+//! answer that carries it may be lost.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -70,7 +71,11 @@ impl Repository {
         let mut upload = self.resume(&state).await?;
         let ended = self.pump(&mut inflow, first, (&before, &mut hashes), &mut upload).await;
         match ended.and_then(|()| promised(range, state.offset, upload.offset())) {
-            Ok(()) => self.suspend(&state, upload, &hashes).await,
+            Ok(()) => {
+                let appended = self.suspend(&state, upload, &hashes).await?;
+                self.keep_appended(&state, &appended).await;
+                Ok(appended)
+            }
             Err(error) => {
                 self.keep_broken(&state, upload, &hashes, &error).await;
                 Err(error)
@@ -295,6 +300,17 @@ impl Repository {
         };
         if let Err(error) = kept.await {
             tracing::warn!(upload = %state.id, "what came of a broken upload is lost: {}", error.with_cause());
+        }
+    }
+
+    /// Keeps where an upload stands after a chunk, for a client that does not get its answer: the token of the URL that it has is ended. The
+    /// first chunk has no such token and is sent again, so a layer that comes in one PATCH costs no call. Best effort, as for a broken body.
+    async fn keep_appended(&self, before: &UploadState, appended: &UploadState) {
+        if before.token.is_empty() {
+            return;
+        }
+        if let Err(error) = self.put_record(appended).await {
+            tracing::warn!(upload = %before.id, "an upload cannot go on if this answer is lost: {}", error.with_cause());
         }
     }
 

@@ -117,6 +117,31 @@ fn many_hosts_lose_one_chunk_when_one_is_killed_in_the_middle_of_it() {
 }
 
 #[test]
+fn many_hosts_know_of_a_chunk_whose_answer_was_lost_with_its_host() {
+    for count in [2, 3] {
+        let mut hosts = Hosts::start(count, REMEMBER_LONG);
+        let content = bytes(10, 4 * PART);
+        let mut location = hosts.front.begin("a");
+        for (number, part) in content.chunks(PART).enumerate() {
+            let turn = hosts.turn();
+            hosts.front.patch(&location, part).is(202, "a chunk is appended, and the test forgets the answer");
+            hosts.kill(turn);
+            // Of the first chunk nothing is known but its old URL, so it is sent again.
+            let status = hosts.front.get(&location).is(204, "another host knows the session by the URL before");
+            let stands = if number == 0 { 0 } else { (number + 1) * PART - 1 };
+            assert_eq!(status.need("range"), format!("0-{stands}"), "and that the chunk was stored");
+            location = status.location();
+            if number == 0 {
+                location = hosts.front.patch(&location, part).is(202, "the first chunk is sent again").location();
+            }
+            hosts.revive(turn);
+        }
+        let pushed = hosts.front.finish(&location, &sha256(&content), b"").is(201, "the upload is finished").location();
+        all_agree(&hosts, &pushed, |got| got.body == content, "no byte is missing or doubled");
+    }
+}
+
+#[test]
 fn many_hosts_go_on_when_a_client_vanished_from_one_of_them() {
     for hosts in hosts_of_each_count(REMEMBER_LONG) {
         let content = bytes(6, 4 * PART);
