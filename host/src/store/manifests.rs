@@ -1,5 +1,7 @@
 //! Manifests: stored as received, and written in an order that no crash can turn into a tag without a manifest.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use futures_util::future::join_all;
 use longshore_loader::api::{Capability, Condition, Driver, ErrorClass, ListRequest, convenience};
@@ -59,16 +61,13 @@ impl Repository {
         if !links_a_blob {
             self.link_some_layer(&sha256).await?;
         }
-        let failed = StoreError::driver("link a manifest");
-        self.put_link(&layout::revision_link(&self.name, &sha256), &sha256).await.map_err(&failed)?;
-        self.put_manifest_alias(&pushed.digest, &sha256, before).await.map_err(&failed)?;
-        if let Some(subject) = &pushed.manifest.subject {
-            let descriptor = pushed.manifest.describe(pushed.digest, pushed.bytes.len() as u64);
-            let other = if pushed.digest == sha256 { before.as_ref() } else { Some(&sha256) };
-            self.put_referrer(&subject.digest, &descriptor, other).await?;
-        }
+        let deletes = self.storage.manifest_deletes.load(Ordering::Acquire);
+        self.link_manifest(pushed, &sha256, before).await?;
         for tag in &pushed.tags {
             self.set_tag(tag, &sha256).await?;
+        }
+        if !pushed.tags.is_empty() && self.was_deleted_meanwhile(&sha256, deletes).await? {
+            self.link_manifest(pushed, &sha256, before).await?;
         }
         let cached = CachedManifest { bytes: pushed.bytes.clone(), media_type: pushed.manifest.media_type };
         self.facts().learn_manifest(&sha256, cached);
@@ -96,6 +95,28 @@ impl Repository {
         let (put, held) = tokio::join!(put, self.held(sha256));
         put.map_err(StoreError::driver("write a manifest"))?;
         Ok(held.map_err(StoreError::driver("look for another name of a manifest"))?.other)
+    }
+
+    /// Lets the repository hold a manifest whose bytes are there.
+    async fn link_manifest(&self, pushed: &PushedManifest, sha256: &Digest, before: Option<Digest>) -> Result<(), StoreError> {
+        let failed = StoreError::driver("link a manifest");
+        self.put_link(&layout::revision_link(&self.name, sha256), sha256).await.map_err(&failed)?;
+        self.put_manifest_alias(&pushed.digest, sha256, before).await.map_err(&failed)?;
+        let Some(subject) = &pushed.manifest.subject else { return Ok(()) };
+        let descriptor = pushed.manifest.describe(pushed.digest, pushed.bytes.len() as u64);
+        let other = if pushed.digest == *sha256 { before.as_ref() } else { Some(sha256) };
+        self.put_referrer(&subject.digest, &descriptor, other).await
+    }
+
+    /// Whether the manifest's link is gone again, now that its tags are there: whoever deleted it meanwhile may have looked for tags before.
+    /// It looks again after the link is gone, so one of the two sees the other. Hosts that must know at once what others delete
+    /// (`cache.ttl_secs` is 0) ask the store; others only if they have deleted a manifest themselves since there were `deletes`.
+    async fn was_deleted_meanwhile(&self, sha256: &Digest, deletes: u64) -> Result<bool, StoreError> {
+        if self.facts().are_kept() && self.storage.manifest_deletes.load(Ordering::Acquire) == deletes {
+            return Ok(false);
+        }
+        let link = self.link(&layout::revision_link(&self.name, sha256)).await;
+        link.map(|link| link.is_none()).map_err(StoreError::driver("read a manifest's link"))
     }
 
     /// Finds a manifest by tag or digest.
@@ -132,6 +153,9 @@ impl Repository {
         if !removed {
             return Err(unknown());
         }
+        self.storage.manifest_deletes.fetch_add(1, Ordering::AcqRel);
+        // And those that were pushed between; see `was_deleted_meanwhile`.
+        self.untag(&sha256).await?;
         self.remove_traces(&sha256, bytes.map(|cached| cached.bytes)).await
     }
 

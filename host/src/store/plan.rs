@@ -123,6 +123,8 @@ impl Operation {
             Self::ManifestDelete => Some("and a deleted tag for each that means it"),
             Self::BlobRedirect => Some("and a read, if the blob turns out to be smaller than redirect.min_bytes"),
             Self::BlobRange => Some("and a stat, when nothing is remembered, for the last bytes of it (bytes=-5)"),
+            Self::ManifestPut => Some("cold, one read less if cache.ttl_secs is not 0"),
+            Self::UploadPatch => Some("and a put for each chunk after the first"),
             Self::TagDelete => Some("if it has meant one manifest only"),
             Self::UploadKey => Some("none with registry.upload_signing_keys; one put more for the first host of a new store"),
             _ => None,
@@ -146,8 +148,8 @@ impl Operation {
             Self::BlobRedirect => const { &[once(Read, 1), once(Stat, 1), once(Presign, 1)] },
             Self::ManifestByTag => const { &[once(Read, 2), once(List, 1)] },
             Self::ManifestByDigest => const { &[once(Read, 1), once(List, 1)] },
-            Self::ManifestPut => return Cost::from(const { &[grows(Read, 0, 1, 1)] as &[Term] }).and(&self.warm(capabilities)),
-            Self::ManifestDelete => const { &[grows(Read, 1, 1, 1), grows(List, 1, 1, 1000), once(Delete, 3)] },
+            Self::ManifestPut => return Cost::from(const { &[grows(Read, 1, 1, 1)] as &[Term] }).and(&self.warm(capabilities)),
+            Self::ManifestDelete => const { &[grows(Read, 1, 2, 1), grows(List, 2, 2, 1000), once(Delete, 3)] },
             Self::Mount => const { &[once(Read, 1), once(Stat, 1), once(Put, 1)] },
             _ => return self.warm(capabilities),
         };
@@ -158,14 +160,12 @@ impl Operation {
     pub fn warm(self, capabilities: Capabilities) -> Cost {
         let terms: &[Term] = match self {
             Self::BlobHead | Self::ManifestByDigest | Self::UploadPost => &[],
-            Self::BlobGet | Self::BlobRange | Self::BlobMissing | Self::ManifestByTag | Self::UploadKey | Self::UploadStatus => {
-                const { &[once(Read, 1)] }
-            }
+            Self::BlobGet | Self::BlobRange | Self::BlobMissing | Self::ManifestByTag | Self::UploadKey => const { &[once(Read, 1)] },
             Self::BlobRedirect => const { &[once(Presign, 1)] },
             Self::BlobDelete => const { &[once(Read, 1), once(List, 1), once(Delete, 1)] },
             Self::ManifestPut if capabilities.has(Capability::PutIfAbsent) => const { &[once(Put, 4)] },
             Self::ManifestPut => const { &[once(Put, 4), once(List, 1)] },
-            Self::ManifestDelete => const { &[grows(Read, 0, 1, 1), grows(List, 1, 1, 1000), once(Delete, 3)] },
+            Self::ManifestDelete => const { &[grows(Read, 0, 2, 1), grows(List, 2, 2, 1000), once(Delete, 3)] },
             Self::TagDelete if capabilities.has(Capability::DeletePrefix) => const { &[once(Delete, 1), once(DeletePrefix, 1)] },
             Self::TagDelete => const { &[once(Delete, 2), once(List, 1)] },
             Self::TagsPage => const { &[grows(List, 1, 1, 1000)] },
@@ -173,6 +173,7 @@ impl Operation {
             Self::ReferrersPage => const { &[grows(Read, 2, 1, 1), grows(List, 1, 1, 100)] },
             Self::UploadPatch => const { &[once(UploadBegin, 1), once(Suspend, 1)] },
             Self::UploadPut => const { &[once(UploadResume, 1), once(Commit, 1), once(Put, 1)] },
+            Self::UploadStatus => const { &[once(Read, 1), once(UploadResume, 1)] },
             Self::UploadCancel => const { &[once(UploadResume, 1), once(Abort, 1), once(Read, 1)] },
             Self::PushSmall => const { &[once(Put, 2)] },
             Self::PushLarge => const { &[once(UploadBegin, 1), once(Commit, 1), once(Put, 1)] },
@@ -294,7 +295,7 @@ mod tests {
         assert_eq!(Operation::TagsPage.warm(all()).to_string(), "n/1000 + 1");
         assert_eq!(Operation::BlobHead.warm(all()).to_string(), "0");
         assert_eq!(Operation::CatalogPage.warm(all()).to_string(), "n + 3");
-        assert_eq!(Operation::ManifestPut.cold(Capabilities::default()).to_string(), "n + 5");
+        assert_eq!(Operation::ManifestPut.cold(Capabilities::default()).to_string(), "n + 6");
         assert_eq!(Operation::TagsPage.warm(all()).calls(999), 1);
         assert_eq!(Operation::TagsPage.warm(all()).calls(1000), 2);
     }

@@ -1,6 +1,7 @@
 //! A driver and what is remembered of it; which repository lies in which storage.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub struct Storage {
     cancelled: Mutex<Uploads>,
     /// Uploads of which this host wrote down where they stand.
     recorded: Mutex<Uploads>,
+    /// How many manifests this host has deleted.
+    pub(super) manifest_deletes: AtomicU64,
 }
 
 /// Uploads, the oldest of which are forgotten.
@@ -87,7 +90,8 @@ impl Storage {
     pub fn new(driver: DriverHandle, options: StorageOptions, keys: Option<SigningKeys>) -> Self {
         let facts = Facts::new(options.facts_max, options.cached_manifest_max_bytes, options.facts_keep);
         let (cancelled, recorded) = (Mutex::default(), Mutex::default());
-        Self { driver, facts, options, redirect: None, keys: OnceCell::new_with(keys), cancelled, recorded }
+        let (keys, manifest_deletes) = (OnceCell::new_with(keys), AtomicU64::new(0));
+        Self { driver, facts, options, redirect: None, keys, cancelled, recorded, manifest_deletes }
     }
 
     /// The storage with redirects to where its driver keeps blobs, which needs a driver that can sign URLs.
@@ -101,8 +105,8 @@ impl Storage {
         &self.driver
     }
 
-    /// Remembers that an upload was cancelled. An upload without a byte has no other trace, so another host would not know; it could only
-    /// be finished there with content that is verified all the same.
+    /// Remembers that an upload was cancelled. An upload without a byte has no other trace, so another host does not know. A mark in the
+    /// store would be looked for by every upload's first chunk, and all that another host can do is begin anew under the same URL.
     pub(super) fn cancel(&self, id: &UploadId) {
         self.cancelled.lock().unwrap_or_else(PoisonError::into_inner).add(id);
     }
