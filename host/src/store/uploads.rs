@@ -68,7 +68,7 @@ impl Repository {
         // The first chunk is waited for before the driver is asked, so that an empty PATCH costs nothing.
         let before = hashes.clone();
         let Some(first) = inflow.next(&mut hashes).await? else { return Ok(state) };
-        let mut upload = self.resume(&state).await?;
+        let mut upload = self.resume(&state, None).await?;
         let ended = self.pump(&mut inflow, first, (&before, &mut hashes), &mut upload).await;
         match ended.and_then(|()| promised(range, state.offset, upload.offset())) {
             Ok(()) => {
@@ -134,7 +134,7 @@ impl Repository {
                 Err(some) => first = some,
             }
         }
-        let mut upload = self.resume(state).await?;
+        let mut upload = self.resume(state, Some(&want)).await?;
         let ended = self.pump(&mut inflow, first, (&before, &mut hashes), &mut upload).await;
         match ended.and_then(|()| promised(range, state.offset, upload.offset())) {
             Ok(()) => Ok(self.publish(upload, &hashes, want).await?),
@@ -257,10 +257,13 @@ impl Repository {
         removed.map_err(StoreError::driver("remove the record of an upload"))
     }
 
-    /// The driver's upload, at the offset that the state says.
-    async fn resume(&self, state: &UploadState) -> Result<UploadHandle, StoreError> {
+    /// The driver's upload, at the offset that the state says. Where the digest is known before the first byte, so is the key: a driver that
+    /// writes there at once has nothing to copy in the end.
+    async fn resume(&self, state: &UploadState, want: Option<&Digest>) -> Result<UploadHandle, StoreError> {
         if state.token.is_empty() {
-            return self.driver().upload_begin(&self.call(), None).await.map_err(StoreError::driver("begin an upload"));
+            let key = want.filter(|want| want.algorithm() == Algorithm::Sha256).map(layout::blob);
+            let begun = self.driver().upload_begin(&self.call(), key.as_deref()).await;
+            return begun.map_err(StoreError::driver("begin an upload"));
         }
         let upload = self.resumed(state).await?;
         // A driver that kept more than was suspended leaves bytes whose hash nobody has: the session cannot go on.
