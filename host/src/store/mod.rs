@@ -6,19 +6,24 @@
 //! | `storage` | a driver and what is remembered of it |
 //! | `facts` | content-addressed facts that need not be asked twice |
 //! | `blobs`, `uploads`, `manifests`, `tags`, `referrers` | one resource each, as methods of [`Repository`] |
+//! | `redirect` | blobs that clients fetch from where the driver keeps them |
 //! | `aliases` | content that is named by sha512 |
 //! | `enumerate` | repositories and tags in byte order, page by page |
+//! | `plan`, `cost` | what each operation costs in driver calls |
 //! | `error`, `incoming` | what goes wrong, and the bodies that come in |
 
 mod aliases;
 mod blobs;
+mod cost;
 mod enumerate;
 mod error;
 mod facts;
 mod incoming;
 mod layout;
 mod manifests;
+pub mod plan;
 mod pump;
+mod redirect;
 mod referrers;
 mod storage;
 mod tags;
@@ -28,5 +33,6 @@ pub use blobs::Blob;
 pub use error::StoreError;
 pub use incoming::{Incoming, IncomingError};
 pub use manifests::{PushedManifest, StoredManifest};
+pub use redirect::{Client, Redirect, SignedUrl};
 pub use storage::{MissingReferences, Repository, Routed, Storage, StorageOptions, Store};
 pub use uploads::Finished;

@@ -52,7 +52,7 @@ impl Repository {
         })?;
         let hashes = if announced == Algorithm::Sha256 { Default::default() } else { Hashes::new(announced).export() };
         let id = UploadId::from_random(random);
-        Ok(UploadState { name: self.name.clone(), id, offset: 0, started_at: Timestamp::now(), token: Vec::new(), hashes })
+        Ok(UploadState { name: self.name.clone(), id, offset: 0, started_at: Timestamp::now(), token: Vec::new(), hashes, recorded: false })
     }
 
     /// Appends a chunk, or a stream if there is no `range`.
@@ -72,7 +72,8 @@ impl Repository {
         let ended = self.pump(&mut inflow, first, (&before, &mut hashes), &mut upload).await;
         match ended.and_then(|()| promised(range, state.offset, upload.offset())) {
             Ok(()) => {
-                let appended = self.suspend(&state, upload, &hashes).await?;
+                let recorded = state.recorded || !state.token.is_empty();
+                let appended = UploadState { recorded, ..self.suspend(&state, upload, &hashes).await? };
                 self.keep_appended(&state, &appended).await;
                 Ok(appended)
             }
@@ -201,9 +202,11 @@ impl Repository {
     /// [`StoreError::UploadUnknown`], also if it ended at another host; only an upload without a byte leaves no trace that could end.
     pub async fn upload_status(&self, state: UploadState) -> Result<UploadState, StoreError> {
         self.check_session(&state)?;
-        if let Some(newer) = self.record(&state).await?.filter(|record| record.offset > state.offset) {
-            return Ok(newer);
-        }
+        let state = match self.record(&state).await? {
+            Some(record) if record.offset > state.offset => return Ok(record),
+            Some(_) => UploadState { recorded: true, ..state },
+            None => state,
+        };
         if state.token.is_empty() {
             return Ok(state);
         }
@@ -218,7 +221,7 @@ impl Repository {
     async fn moved_on(&self, state: UploadState) -> Result<UploadState, StoreError> {
         match self.record(&state).await? {
             Some(record) if record.offset > state.offset => Ok(record),
-            Some(record) if record.token.is_empty() => Ok(state),
+            Some(record) if record.token.is_empty() => Ok(UploadState { recorded: true, ..state }),
             _ => Err(unknown(&state)),
         }
     }
@@ -322,15 +325,24 @@ impl Repository {
     }
 
     async fn put_record(&self, state: &UploadState) -> Result<(), StoreError> {
-        let (key, sealed) = (layout::upload_record(&self.name, &state.id), state.seal(self.keys().await?));
+        let recorded = UploadState { recorded: true, ..state.clone() };
+        let (key, sealed) = (layout::upload_record(&self.name, &state.id), recorded.seal(self.keys().await?));
+        self.storage.remember_record(&state.id);
         let put = convenience::put_text(self.driver(), &self.call(), &key, sealed).await;
         put.map(drop).map_err(StoreError::driver("write down where an upload stands"))
     }
 
     /// Remembers that the session is over, and removes what was kept of a body of it that broke. The client has its answer already: a
     /// failure here is the operator's.
+    ///
+    /// Hardly any body breaks, so nothing is looked for unless the state or this host knows of one. That misses a client whose first body broke
+    /// on another host, and which started again by the old URL without asking where the upload stands: the record stays, as it does when a
+    /// client never comes back.
     async fn end_session(&self, state: &UploadState) {
         self.storage.cancel(&state.id);
+        if !state.recorded && !self.storage.has_record(&state.id) {
+            return;
+        }
         if let Err(error) = self.remove_record(state).await {
             tracing::warn!(upload = %state.id, "what was kept of an ended upload is still there: {}", error.with_cause());
         }

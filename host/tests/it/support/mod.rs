@@ -1,5 +1,6 @@
 //! What every test needs: a registry that runs, or several behind one address, a client that may misbehave, and things to push.
 
+mod counted;
 mod data;
 mod hosts;
 mod links;
@@ -7,6 +8,7 @@ mod registry;
 mod round_robin;
 mod wire;
 
+pub(crate) use counted::{Account, COUNTED, Counts};
 pub(crate) use data::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Random, bytes, descriptor, image, index, sha256, sha512};
 pub(crate) use hosts::Hosts;
 pub(crate) use links::broken_links;

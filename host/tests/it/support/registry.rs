@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The program, in an environment of its own.
 pub(crate) fn command() -> Command {
     let program = Path::new(env!("CARGO_BIN_EXE_longshore"));
-    for driver in ["memory", "filesystem"] {
+    for driver in ["memory", "filesystem", "count"] {
         let file = program.with_file_name(format!("liblongshore_driver_{driver}.so"));
         assert!(file.exists(), "{} is missing: run `cargo build --workspace` first", file.display());
     }
