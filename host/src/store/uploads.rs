@@ -202,20 +202,27 @@ impl Repository {
     /// [`StoreError::UploadUnknown`], also if it ended at another host; only an upload without a byte leaves no trace that could end.
     pub async fn upload_status(&self, state: UploadState) -> Result<UploadState, StoreError> {
         self.check_session(&state)?;
-        if let Some(record) = self.record(&state).await? {
-            return Ok(newer(state, record));
-        }
+        let state = match self.record(&state).await? {
+            Some(record) if record.offset > state.offset => return Ok(record),
+            Some(_) => UploadState { recorded: true, ..state },
+            None => state,
+        };
         if state.token.is_empty() {
             return Ok(state);
         }
         match self.resumed(&state).await {
             Ok(_) | Err(StoreError::UploadBusy { .. }) => Ok(state),
-            // Or its body has broken since, which is written down before the token ends.
-            Err(StoreError::UploadUnknown { .. }) => match self.record(&state).await? {
-                Some(record) => Ok(newer(state, record)),
-                None => Err(unknown(&state)),
-            },
+            Err(StoreError::UploadUnknown { .. }) => self.moved_on(state).await,
             Err(error) => Err(error),
+        }
+    }
+
+    /// Where a session stands whose token has ended since it was looked for.
+    async fn moved_on(&self, state: UploadState) -> Result<UploadState, StoreError> {
+        match self.record(&state).await? {
+            Some(record) if record.offset > state.offset => Ok(record),
+            Some(record) if record.token.is_empty() => Ok(UploadState { recorded: true, ..state }),
+            _ => Err(unknown(&state)),
         }
     }
 
@@ -252,7 +259,9 @@ impl Repository {
     /// Removes what was kept of a broken body; `false` if there is nothing.
     async fn remove_record(&self, state: &UploadState) -> Result<bool, StoreError> {
         let Some(record) = self.record(state).await? else { return Ok(false) };
-        self.abort(&record).await?;
+        if !record.token.is_empty() {
+            self.abort(&record).await?;
+        }
         let removed = self.remove(&layout::upload_record(&self.name, &state.id)).await;
         removed.map_err(StoreError::driver("remove the record of an upload"))
     }
@@ -296,9 +305,9 @@ impl Repository {
         }
         let kept = async {
             // The client's token ends as soon as there is another one. Who asks before that one is written down must not find the session
-            // ended.
+            // ended: a record without a token says that there will be one.
             if !state.token.is_empty() {
-                self.put_record(state).await?;
+                self.put_record(&UploadState { token: Vec::new(), ..state.clone() }).await?;
             }
             self.put_record(&self.suspend(state, upload, hashes).await?).await
         };
@@ -347,10 +356,6 @@ impl Repository {
         let too_old = age.unsigned_abs() > self.storage.options.upload_max && age.is_positive();
         if too_old || self.storage.is_cancelled(&state.id) { Err(unknown(state)) } else { Ok(()) }
     }
-}
-
-fn newer(state: UploadState, record: UploadState) -> UploadState {
-    if record.offset > state.offset { record } else { UploadState { recorded: true, ..state } }
 }
 
 fn unknown(state: &UploadState) -> StoreError {

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use crate::support::{Answer, Hosts, OCI_MANIFEST, Request, Start, broken_links, bytes, image, in_time, sha256};
+use crate::support::{Answer, Hosts, OCI_MANIFEST, Registry, Request, Start, broken_links, bytes, image, in_time, sha256};
 
 /// Each host asks the store at each request, as operators of several hosts may want it.
 const REMEMBER_NOTHING: &str = "cache.ttl_secs = 0";
@@ -26,6 +26,15 @@ fn all_agree(hosts: &Hosts, target: &str, agrees: impl Fn(&Answer) -> bool, rule
     }
     let (broken, links) = broken_links(&hosts.storage);
     assert_eq!(broken, Vec::<String>::new(), "{rule}: no link of {links} is broken");
+}
+
+/// The host tells no longer where an upload stands that ended at another one. A driver may forget a token a moment after its upload has ended.
+#[track_caller]
+fn knows_of_the_end(host: &Registry, location: &str) {
+    in_time("every host knows that the session is over", || {
+        let status = host.get(location);
+        (status.status == 404).then(|| status.expect_error(404, "BLOB_UPLOAD_UNKNOWN", "by the specification's code"))
+    });
 }
 
 fn hosts_of_each_count(keys: &'static str) -> impl Iterator<Item = Hosts> {
@@ -86,7 +95,7 @@ fn many_hosts_join_the_chunks_of_an_upload() {
         let pushed = hosts.front.finish(&location, &sha256(&content), b"").is(201, "any host finishes").location();
         all_agree(&hosts, &pushed, |got| got.body == content, "the chunks are joined");
         for host in hosts.each() {
-            host.get(&location).expect_error(404, "BLOB_UPLOAD_UNKNOWN", "every host knows that the session is over");
+            knows_of_the_end(host, &location);
             host.patch(&location, b"more").expect_error(404, "BLOB_UPLOAD_UNKNOWN", "and nobody goes on with it");
         }
     }
@@ -286,7 +295,7 @@ fn many_hosts_know_of_a_cancelled_upload() {
         hosts.front.delete(&location).is(204, "any host cancels it");
         for host in hosts.each() {
             let unknown = |answer: Answer, rule: &str| drop(answer.expect_error(404, "BLOB_UPLOAD_UNKNOWN", rule));
-            unknown(host.get(&location), "no host tells where it stands");
+            knows_of_the_end(host, &location);
             unknown(host.patch(&location, b"more"), "nor goes on with it");
             unknown(host.finish(&location, &sha256(&content), b""), "nor finishes it");
             unknown(host.delete(&location), "nor cancels it again");

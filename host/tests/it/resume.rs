@@ -157,3 +157,18 @@ fn resume_from_a_url_that_was_overtaken_is_unknown() {
         registry.finish(&second, &sha256(&content), &content[2 * PART..]).is(201, "the newest URL goes on");
     }
 }
+
+/// What a host leaves that is killed between a chunk's last byte on the disk and the record of it.
+#[test]
+fn resume_of_an_upload_whose_newest_token_was_lost_is_unknown_before_a_chunk_is_sent() {
+    let registry = Registry::filesystem();
+    let content = bytes(11, 4 * PART);
+    let first = registry.patch(&registry.begin("a"), &content[..PART]).is(202, "a chunk is appended").location();
+    let second = registry.patch(&first, &content[PART..2 * PART]).is(202, "a chunk is appended").location();
+    let record = registry.files().into_iter().find(|file| file.ends_with("/longshore")).expect("where it stands is written down");
+    let record = registry.data().join(record);
+    let stale = std::fs::read(&record).expect("the test may read it");
+    registry.patch(&second, &content[2 * PART..3 * PART]).is(202, "a chunk is appended");
+    std::fs::write(&record, stale).expect("the test may write there");
+    registry.get(&second).expect_error(404, "BLOB_UPLOAD_UNKNOWN", "no token is known that goes on");
+}

@@ -25,7 +25,7 @@ impl SharedStorage {
     pub(crate) fn empty() -> Self {
         static TESTS: AtomicUsize = AtomicUsize::new(0);
         let folder = Arc::new(tempfile::tempdir().expect("a folder can be made"));
-        let unique = format!("test-{}-{}", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed));
+        let unique = format!("t{}-{}", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed));
         let template = match std::env::var_os("LONGSHORE_TEST_STORAGE").map(PathBuf::from) {
             Some(file) => std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())),
             None => "driver = \"filesystem\"\nsettings = { root = \"{folder}/data\" }\n".to_owned(),
