@@ -37,10 +37,9 @@ impl Root {
 
     /// Where a list of `prefix` begins that wants names after `after`.
     ///
-    /// Where names are joined, one that ends in `/` stands for all that follow its `/`, unless it is the prefix itself: the list begins after the
-    /// last of them. What is too long for a name is cut, which is a little earlier.
+    /// Where names are joined, one below the prefix that ends in `/` stands for all that follow its `/`: the list begins after the last of them. What is too long for a name is cut, which is a little earlier.
     pub(crate) fn after(&self, prefix: &Prefix, joined: bool, after: Option<&str>) -> String {
-        let stands_for_more = |after: &str| joined && after.strip_suffix('/').is_some_and(|name| name != prefix.as_str());
+        let stands_for_more = |after: &str| joined && after.strip_suffix('/').is_some_and(|name| prefix.strip(name).is_some());
         let after = match after {
             Some(after) if after <= AFTER_PRIVATE => AFTER_PRIVATE.to_owned(),
             Some(after) if after.len() < NAME_MAX_BYTES - self.0.len() - 4 && stands_for_more(after) => format!("{after}\u{10ffff}"),
@@ -105,6 +104,7 @@ mod tests {
         assert_eq!(root.after(all, true, Some("a")), "a");
         let a = Prefix::parse("a").expect("the text is a prefix");
         assert_eq!(root.after(a, true, Some("a/")), "a/", "the prefix itself was not joined");
+        assert_eq!(root.after(Prefix::parse("b/c").expect("the text is a prefix"), true, Some("b/")), "b/", "it is above the prefix");
         assert_eq!(root.after(all, false, Some("a/")), "a/", "nothing was joined");
         assert!(root.after(all, true, Some(&"é".repeat(5000))).len() <= NAME_MAX_BYTES);
     }

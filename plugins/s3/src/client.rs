@@ -8,17 +8,20 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     BehaviorVersion, Builder, Config, Credentials as Keys, Region, RequestChecksumCalculation, ResponseChecksumValidation,
     SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
 };
+use aws_sdk_s3::error::SdkError;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder as HttpBuilder, ConnectorBuilder};
 use longshore_plugin_api::{DriverError, ErrorClass};
+use tokio::task::JoinSet;
 
 use crate::headers::Headers;
 use crate::settings::{Credentials, FROM_ENVIRONMENT, S3Settings};
@@ -59,6 +62,24 @@ pub(super) async fn clients(settings: &S3Settings) -> Result<(Client, Option<Cli
     let public = settings.public_endpoint.clone().or_else(|| settings.endpoint.clone());
     let signer = signs.then(|| at(&public, config.clone()));
     Ok((at(&settings.endpoint, config), signer))
+}
+
+/// Makes a request on the driver's own thread: the client's frames are too large for the stacks that a host may poll with.
+pub(super) async fn send<T, E>(
+    request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
+) -> Result<T, SdkError<E, HttpResponse>>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    let mut running = JoinSet::new();
+    // Boxed here, where nothing has been put on a stack yet; aborted when the set is dropped with the call.
+    running.spawn(Box::pin(request));
+    match running.join_next().await {
+        Some(Ok(answer)) => answer,
+        Some(Err(error)) => Err(SdkError::construction_failure(error)),
+        None => Err(SdkError::construction_failure("the request was lost")),
+    }
 }
 
 fn http_client(settings: &S3Settings) -> Result<SharedHttpClient, DriverError> {

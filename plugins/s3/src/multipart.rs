@@ -5,6 +5,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use longshore_bucket::{Mark, Part, Payload, Pending};
 use longshore_plugin_api::{DriverError, ErrorClass, ObjectInfo};
 
+use crate::client::send;
 use crate::objects::{MARK, info, written};
 use crate::refusal::refused;
 use crate::{S3, body};
@@ -16,7 +17,7 @@ const UPLOADS_MAX: usize = 10_000;
 
 pub(super) async fn begin(s3: &S3, name: &str, mark: &Mark) -> Result<String, DriverError> {
     let begin = s3.client.create_multipart_upload().bucket(&s3.bucket).key(name).metadata(MARK, mark.as_str());
-    let answer = begin.send().await.map_err(|error| refused(&format!("begin an upload of {name:?}"), &error))?;
+    let answer = send(begin.send()).await.map_err(|error| refused(&format!("begin an upload of {name:?}"), &error))?;
     s3.seen.now();
     answer.upload_id.ok_or_else(|| DriverError::new(ErrorClass::Broken, format!("the store gives no id for an upload of {name:?}")))
 }
@@ -25,7 +26,7 @@ pub(super) async fn part(s3: &S3, name: &str, upload: &str, number: u32, payload
     let part = s3.client.upload_part().bucket(&s3.bucket).key(name).upload_id(upload).part_number(number.cast_signed());
     let part = part.body(body::outgoing(&payload, s3.sign_payloads)).customize();
     let part = if s3.sign_payloads { part } else { part.disable_payload_signing() };
-    let answer = part.send().await.map_err(|error| refused(&format!("write part {number} of {name:?}"), &error))?;
+    let answer = send(part.send()).await.map_err(|error| refused(&format!("write part {number} of {name:?}"), &error))?;
     s3.seen.now();
     tag(answer.e_tag, number, name)
 }
@@ -38,7 +39,7 @@ pub(super) async fn parts(s3: &S3, name: &str, upload: &str) -> Result<Vec<Part>
     let (mut all, mut after) = (Vec::new(), None);
     loop {
         let page = s3.client.list_parts().bucket(&s3.bucket).key(name).upload_id(upload).set_part_number_marker(after);
-        let answer = page.send().await.map_err(|error| refused(&format!("list the parts of {name:?}"), &error))?;
+        let answer = send(page.send()).await.map_err(|error| refused(&format!("list the parts of {name:?}"), &error))?;
         let parts = answer.parts.unwrap_or_default().into_iter();
         all.extend(parts.filter_map(|part| Some(Part { number: part.part_number?.unsigned_abs(), tag: part.e_tag? })));
         after = answer.next_part_number_marker.filter(|_| answer.is_truncated.unwrap_or_default());
@@ -53,7 +54,7 @@ pub(super) async fn complete(s3: &S3, name: &str, upload: &str, parts: &[Part], 
     let completed = |part: &Part| CompletedPart::builder().part_number(part.number.cast_signed()).e_tag(&part.tag).build();
     let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.iter().map(completed).collect())).build();
     let complete = s3.client.complete_multipart_upload().bucket(&s3.bucket).key(name).upload_id(upload).multipart_upload(parts);
-    complete.send().await.map_err(|error| refused(&format!("complete the upload of {name:?}"), &error))?;
+    send(complete.send()).await.map_err(|error| refused(&format!("complete the upload of {name:?}"), &error))?;
     s3.seen.now();
     // Some stores leave the tag out of this answer, and some give another one than later.
     Ok(written(size, None))
@@ -61,7 +62,7 @@ pub(super) async fn complete(s3: &S3, name: &str, upload: &str, parts: &[Part], 
 
 pub(super) async fn cancel(s3: &S3, name: &str, upload: &str) -> Result<(), DriverError> {
     let cancel = s3.client.abort_multipart_upload().bucket(&s3.bucket).key(name).upload_id(upload);
-    cancel.send().await.map(drop).map_err(|error| refused(&format!("abort the upload of {name:?}"), &error))
+    send(cancel.send()).await.map(drop).map_err(|error| refused(&format!("abort the upload of {name:?}"), &error))
 }
 
 pub(super) async fn uploads(s3: &S3, prefix: &str) -> Result<Vec<Pending>, DriverError> {
@@ -69,7 +70,7 @@ pub(super) async fn uploads(s3: &S3, prefix: &str) -> Result<Vec<Pending>, Drive
     loop {
         let page = s3.client.list_multipart_uploads().bucket(&s3.bucket).prefix(prefix);
         let page = page.set_key_marker(key).set_upload_id_marker(id);
-        let answer = page.send().await.map_err(|error| refused("list multipart uploads", &error))?;
+        let answer = send(page.send()).await.map_err(|error| refused("list multipart uploads", &error))?;
         let uploads = answer.uploads.unwrap_or_default().into_iter();
         all.extend(uploads.filter_map(|upload| {
             let begun = upload.initiated.and_then(|time| time.to_millis().ok()).unwrap_or_default();
@@ -88,7 +89,7 @@ pub(super) async fn copy(s3: &S3, from: &str, to: &str, size: u64) -> Result<Obj
         return copy_in_parts(s3, from, to, size).await;
     }
     let copy = s3.client.copy_object().bucket(&s3.bucket).key(to).copy_source(source(s3, from));
-    let answer = copy.send().await.map_err(|error| refused(&format!("copy {from:?} to {to:?}"), &error))?;
+    let answer = send(copy.send()).await.map_err(|error| refused(&format!("copy {from:?} to {to:?}"), &error))?;
     s3.seen.now();
     let result = answer.copy_object_result;
     let tag = result.as_ref().and_then(|result| result.e_tag());
@@ -117,7 +118,7 @@ async fn copy_in_parts(s3: &S3, from: &str, to: &str, size: u64) -> Result<Objec
 async fn copy_part(s3: &S3, (from, to): (&str, &str), upload: &str, number: u32, (first, last): (u64, u64)) -> Result<Part, DriverError> {
     let copy = s3.client.upload_part_copy().bucket(&s3.bucket).key(to).upload_id(upload).part_number(number.cast_signed());
     let copy = copy.copy_source(source(s3, from)).copy_source_range(format!("bytes={first}-{last}"));
-    let answer = copy.send().await.map_err(|error| refused(&format!("copy part {number} of {from:?} to {to:?}"), &error))?;
+    let answer = send(copy.send()).await.map_err(|error| refused(&format!("copy part {number} of {from:?} to {to:?}"), &error))?;
     let tag = tag(answer.copy_part_result.and_then(|result| result.e_tag), number, to)?;
     Ok(Part { number, tag })
 }

@@ -8,6 +8,7 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use longshore_bucket::{Facts, Fetched, Mark, Names, Payload, Query, Span};
 use longshore_plugin_api::{DriverError, ErrorClass, Method, ObjectInfo};
 
+use crate::client::send;
 use crate::opening::not_found_or_missing;
 use crate::refusal::refused;
 use crate::{S3, body};
@@ -18,7 +19,7 @@ pub(super) const MARK: &str = "longshore-mark";
 const PRESIGN_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
 pub(super) async fn head(s3: &S3, name: &str) -> Result<Facts, DriverError> {
-    let answer = s3.client.head_object().bucket(&s3.bucket).key(name).send().await;
+    let answer = send(s3.client.head_object().bucket(&s3.bucket).key(name).send()).await;
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => return Err(not_found_or_missing(s3, refused(&format!("look at {name:?}"), &error)).await),
@@ -35,7 +36,7 @@ pub(super) async fn get(s3: &S3, name: &str, span: &Span) -> Result<Fetched, Dri
         (offset, Some(length)) => Some(format!("bytes={offset}-{}", offset.saturating_add(length - 1))),
     };
     let same = span.version.as_deref().map(|version| format!("\"{version}\""));
-    let answer = s3.client.get_object().bucket(&s3.bucket).key(name).set_range(range).set_if_match(same).send().await;
+    let answer = send(s3.client.get_object().bucket(&s3.bucket).key(name).set_range(range).set_if_match(same).send()).await;
     let answer = answer.map_err(|error| {
         let error = refused(&format!("read {name:?}"), &error);
         match error.class() {
@@ -61,7 +62,7 @@ pub(super) async fn put(s3: &S3, name: &str, payload: Payload, only_new: Option<
     }
     let put = put.customize();
     let put = if s3.sign_payloads { put } else { put.disable_payload_signing() };
-    let answer = put.send().await.map_err(|error| refused(&format!("write {name:?}"), &error))?;
+    let answer = send(put.send()).await.map_err(|error| refused(&format!("write {name:?}"), &error))?;
     s3.seen.now();
     Ok(written(size, answer.e_tag()))
 }
@@ -88,7 +89,7 @@ pub(super) async fn list(s3: &S3, query: &Query) -> Result<Names, DriverError> {
     if query.joined {
         list = list.delimiter("/");
     }
-    let answer = list.send().await.map_err(|error| refused(&format!("list {:?}", query.prefix), &error))?;
+    let answer = send(list.send()).await.map_err(|error| refused(&format!("list {:?}", query.prefix), &error))?;
     s3.seen.now();
     let objects = answer.contents.unwrap_or_default().into_iter().filter_map(|object| {
         let info = info(object.size, object.last_modified.as_ref(), object.e_tag.as_deref());
@@ -105,14 +106,14 @@ pub(super) async fn list(s3: &S3, query: &Query) -> Result<Names, DriverError> {
 /// S3 does not tell whether there was anything to delete: that is asked first.
 pub(super) async fn delete(s3: &S3, name: &str) -> Result<(), DriverError> {
     head(s3, name).await?;
-    let answer = s3.client.delete_object().bucket(&s3.bucket).key(name).send().await;
+    let answer = send(s3.client.delete_object().bucket(&s3.bucket).key(name).send()).await;
     answer.map(drop).map_err(|error| refused(&format!("delete {name:?}"), &error))
 }
 
 pub(super) async fn delete_all(s3: &S3, names: &[String]) -> Result<(), DriverError> {
     // One name is one plain request, which every store has.
     if let [name] = names {
-        let answer = s3.client.delete_object().bucket(&s3.bucket).key(name).send().await;
+        let answer = send(s3.client.delete_object().bucket(&s3.bucket).key(name).send()).await;
         return answer.map(drop).map_err(|error| refused(&format!("delete {name:?}"), &error));
     }
     let invalid =
@@ -120,7 +121,7 @@ pub(super) async fn delete_all(s3: &S3, names: &[String]) -> Result<(), DriverEr
     let objects = names.iter().map(|name| ObjectIdentifier::builder().key(name).build()).collect::<Result<Vec<_>, _>>();
     let delete = Delete::builder().set_objects(Some(objects.map_err(|error| invalid(&error))?)).quiet(true).build();
     let delete = delete.map_err(|error| invalid(&error))?;
-    let answer = s3.client.delete_objects().bucket(&s3.bucket).delete(delete).send().await;
+    let answer = send(s3.client.delete_objects().bucket(&s3.bucket).delete(delete).send()).await;
     let answer = answer.map_err(|error| refused(&format!("delete {} objects", names.len()), &error))?;
     // Each object has an answer of its own.
     let failed = answer.errors().iter().find(|error| !matches!(error.code(), Some("NoSuchKey")));
@@ -143,11 +144,15 @@ pub(super) async fn presign(s3: &S3, name: &str, method: Method, expires_ms: u64
         .map_err(|error| DriverError::new(ErrorClass::InvalidArgument, format!("S3 does not sign for so long: {error}")))?;
     let action = format!("sign a URL for {name:?}");
     let signed = match method {
-        Method::Get => signer.get_object().bucket(&s3.bucket).key(name).presigned(signing).await.map_err(|error| refused(&action, &error)),
-        Method::Head => {
-            signer.head_object().bucket(&s3.bucket).key(name).presigned(signing).await.map_err(|error| refused(&action, &error))
+        Method::Get => {
+            send(signer.get_object().bucket(&s3.bucket).key(name).presigned(signing)).await.map_err(|error| refused(&action, &error))
         }
-        Method::Put => signer.put_object().bucket(&s3.bucket).key(name).presigned(signing).await.map_err(|error| refused(&action, &error)),
+        Method::Head => {
+            send(signer.head_object().bucket(&s3.bucket).key(name).presigned(signing)).await.map_err(|error| refused(&action, &error))
+        }
+        Method::Put => {
+            send(signer.put_object().bucket(&s3.bucket).key(name).presigned(signing)).await.map_err(|error| refused(&action, &error))
+        }
     };
     Ok(signed?.uri().to_owned())
 }

@@ -90,7 +90,7 @@ where
 
 /// One request for a page of one name: unlike a HEAD of the bucket its refusal has a body that says why.
 pub(super) async fn probe(s3: &S3) -> Result<(), DriverError> {
-    let answer = s3.client.list_objects_v2().bucket(&s3.bucket).max_keys(1).send().await;
+    let answer = client::send(s3.client.list_objects_v2().bucket(&s3.bucket).max_keys(1).send()).await;
     let action = format!("use bucket {:?}", s3.bucket);
     answer.map_err(|error| of_bucket(refusal::refused(&action, &error)))?;
     s3.seen.now();
