@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use longshore_plugin_api::{Call, DriverError, Host, Settings};
+use longshore_plugin_api::{Call, DriverError, ErrorClass, Host, Settings};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::names::Root;
 use crate::reactor::Reactor;
@@ -29,7 +30,13 @@ pub(crate) struct Store<B> {
 impl<B: Bucket> Store<B> {
     pub(crate) async fn open(settings: Settings, host: Host) -> Result<Arc<Self>, DriverError> {
         let reactor = Reactor::start(host.instance())?;
-        let (bucket, options) = reactor.enter(B::open(settings, &host)).await?;
+        // On a thread of ours: clients are made of much that is too large for the stacks that a host may poll with.
+        let mut opening = JoinSet::new();
+        let of_bucket = host.clone();
+        opening.spawn_on(async move { Box::pin(B::open(settings, &of_bucket)).await }, reactor.handle());
+        let opened = opening.join_next().await.and_then(Result::ok);
+        let panicked = || DriverError::new(ErrorClass::Internal, "the driver panicked while it opened; its log says where");
+        let (bucket, options) = opened.ok_or_else(panicked)??;
         Ok(Arc::new(Self {
             bucket,
             root: Root::new(&options.root),

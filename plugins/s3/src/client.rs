@@ -65,20 +65,22 @@ pub(super) async fn clients(settings: &S3Settings) -> Result<(Client, Option<Cli
 }
 
 /// Makes a request on the driver's own thread: the client's frames are too large for the stacks that a host may poll with.
-pub(super) async fn send<T, E>(
+pub(super) fn send<T, E>(
     request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'static,
-) -> Result<T, SdkError<E, HttpResponse>>
+) -> impl Future<Output = Result<T, SdkError<E, HttpResponse>>>
 where
     T: Send + 'static,
     E: Send + 'static,
 {
     let mut running = JoinSet::new();
-    // Boxed here, where nothing has been put on a stack yet; aborted when the set is dropped with the call.
+    // Boxed before it becomes a part of the caller's future; aborted when the set is dropped with the call.
     running.spawn(Box::pin(request));
-    match running.join_next().await {
-        Some(Ok(answer)) => answer,
-        Some(Err(error)) => Err(SdkError::construction_failure(error)),
-        None => Err(SdkError::construction_failure("the request was lost")),
+    async move {
+        match running.join_next().await {
+            Some(Ok(answer)) => answer,
+            Some(Err(error)) => Err(SdkError::construction_failure(error)),
+            None => Err(SdkError::construction_failure("the request was lost")),
+        }
     }
 }
 
