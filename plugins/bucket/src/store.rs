@@ -29,7 +29,14 @@ pub(crate) struct Store<B> {
 impl<B: Bucket> Store<B> {
     pub(crate) async fn open(settings: Settings, host: Host) -> Result<Arc<Self>, DriverError> {
         let reactor = Reactor::start(host.instance())?;
-        let (bucket, options) = reactor.enter(B::open(settings, &host)).await?;
+        let (bucket, options) = match reactor.enter(B::open(settings, &host)).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                // What did not open holds nothing when it says so (driver contract, section 3, `open`).
+                reactor.end();
+                return Err(error);
+            }
+        };
         Ok(Arc::new(Self {
             bucket,
             root: Root::new(&options.root),
