@@ -13,6 +13,10 @@ use crate::{Options, Payload};
 /// the store needs for it, and makes none of them again: [`BucketDriver`](crate::BucketDriver) does that. Errors have the contract's classes,
 /// and the store's status, code and request id as causes.
 pub trait Bucket: Send + Sync + Sized + 'static {
+    /// Whether a multipart upload may begin at the name that its object will have. Not so in a store where two uploads of one name would see
+    /// each other's parts: there every upload has a private name, and is copied to its key.
+    const BEGINS_AT_KEY: bool = true;
+
     /// Makes a client, and proves with as few requests as possible that the bucket can be used.
     ///
     /// # Errors
@@ -90,6 +94,15 @@ pub trait Bucket: Send + Sync + Sized + 'static {
     /// # Errors
     /// `not_found` if the upload is over.
     fn parts(&self, name: &str, upload: &str) -> impl Future<Output = Result<Vec<Part>, DriverError>> + Send;
+
+    /// Lets go of the parts after the first `parts`, which somebody wrote who was not heard of again. Of no use where a part replaces the one
+    /// of its number whatever its bytes are.
+    ///
+    /// # Errors
+    /// `not_found` if the upload is over, `conflict` if the first parts are not told from others.
+    fn rewind(&self, _name: &str, _upload: &str, _parts: u32) -> impl Future<Output = Result<(), DriverError>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// Makes the object, of `size` bytes, of exactly these parts.
     ///

@@ -37,7 +37,8 @@ impl Root {
 
     /// Where a list of `prefix` begins that wants names after `after`.
     ///
-    /// Where names are joined, one below the prefix that ends in `/` stands for all that follow its `/`: the list begins after the last of them. What is too long for a name is cut, which is a little earlier.
+    /// Where names are joined, one below the prefix that ends in `/` stands for all that follow its `/`: the list begins after the last of them.
+    /// What is too long for a name is cut, which is a little earlier.
     pub(crate) fn after(&self, prefix: &Prefix, joined: bool, after: Option<&str>) -> String {
         let stands_for_more = |after: &str| joined && after.strip_suffix('/').is_some_and(|name| prefix.strip(name).is_some());
         let after = match after {
@@ -57,6 +58,11 @@ impl Root {
     /// Where the bytes of upload `id` gather until their key is known.
     pub(crate) fn upload_data(&self, id: &str) -> String {
         format!("{}{PRIVATE}{id}/data", self.0)
+    }
+
+    /// The upload whose bytes gather at this name; `None` for other names.
+    pub(crate) fn gathered<'n>(&self, name: &'n str) -> Option<&'n str> {
+        self.strip(name)?.strip_prefix(PRIVATE)?.strip_suffix("/data")
     }
 
     /// The record of where upload `id` stands after its suspension `number`.
@@ -115,5 +121,7 @@ mod tests {
         assert_eq!(root.recorded(&root.upload_record("id", 1, "n")), Some("id"));
         assert_eq!(root.recorded(&root.upload_data("id")), None);
         assert_eq!(root.recorded("r/a/at-1"), None);
+        assert_eq!(root.gathered(&root.upload_data("id")), Some("id"));
+        assert_eq!(root.gathered(&root.upload_record("id", 1, "n")), None);
     }
 }

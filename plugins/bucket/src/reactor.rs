@@ -7,10 +7,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_core::Stream;
 use longshore_plugin_api::{DriverError, ErrorClass};
 use tokio::runtime::{Builder, Handle, Runtime};
+
+/// How long the end of a runtime is waited for. A look-up of a name that does not end is left behind.
+const END_MAX: Duration = Duration::from_millis(500);
 
 /// A runtime that ends when it is told to.
 pub(crate) struct Reactor {
@@ -46,6 +50,15 @@ impl Reactor {
     pub(crate) fn stop(&self) {
         if let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
             runtime.shutdown_background();
+        }
+    }
+
+    /// Ends the runtime, and waits until its thread and its descriptors are gone, at most [`END_MAX`].
+    pub(crate) fn end(self) {
+        if let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // On a thread that may wait: this one may be another runtime's. Where none can be started, the runtime ends as it is dropped.
+            let ending = std::thread::Builder::new().spawn(move || runtime.shutdown_timeout(END_MAX));
+            let _ = ending.map(std::thread::JoinHandle::join);
         }
     }
 }

@@ -35,8 +35,15 @@ impl<B: Bucket> Store<B> {
         let of_bucket = host.clone();
         opening.spawn_on(async move { Box::pin(B::open(settings, &of_bucket)).await }, reactor.handle());
         let opened = opening.join_next().await.and_then(Result::ok);
-        let panicked = || DriverError::new(ErrorClass::Internal, "the driver panicked while it opened; its log says where");
-        let (bucket, options) = opened.ok_or_else(panicked)??;
+        let panicked = || Err(DriverError::new(ErrorClass::Internal, "the driver panicked while it opened; its log says where"));
+        let (bucket, options) = match opened.unwrap_or_else(panicked) {
+            Ok(opened) => opened,
+            Err(error) => {
+                // What did not open holds nothing when it says so (driver contract, section 3, `open`).
+                reactor.end();
+                return Err(error);
+            }
+        };
         Ok(Arc::new(Self {
             bucket,
             root: Root::new(&options.root),

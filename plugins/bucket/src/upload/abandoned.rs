@@ -35,15 +35,16 @@ pub(crate) async fn abandoned<B: Bucket>(store: &Arc<Store<B>>, call: &Call, old
             known.extend(state.upload.map(|upload| (state.object, upload)));
         }
     }
-    let pending = match store.request(call, |_| store.bucket.uploads(&store.options.root)).await {
+    let among = if B::BEGINS_AT_KEY { store.options.root.clone() } else { store.root.private() };
+    let pending = match store.request(call, |_| store.bucket.uploads(&among)).await {
         // Such a store cannot tell; what was put down was found above.
         Err(error) if error.class() == ErrorClass::Unsupported => Vec::new(),
         pending => pending?,
     };
-    for pending in pending.into_iter().filter(|pending| pending.begun <= before) {
+    for pending in pending.into_iter().filter(|pending| pending.begun <= before && !store.trash.has(&pending.name)) {
         let upload = (pending.name, pending.upload);
         if !known.contains(&upload) && tokens.len() < UPLOADS_MAX {
-            tokens.push(State::found(upload.0, upload.1).token()?);
+            tokens.push(State::found(upload.0, upload.1, &store.root).token()?);
         }
     }
     Ok(tokens)

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | less than a part | nothing is sent | a record with all bytes | one `put` at its key |
 //! | more, its key given at the start | parts of that key's multipart upload | a record with the bytes after the last part | the upload is completed |
-//! | more, without | parts of a private object's | the same | the same, a copy by the store |
+//! | more, without, or where none [begins at its key](Bucket::BEGINS_AT_KEY) | parts of a private object's | the same | the same, a copy by the store |
 
 mod abandoned;
 mod parts;
@@ -48,7 +48,7 @@ pub(crate) fn begin<B: Bucket>(store: &Arc<Store<B>>, call: &Call, destination: 
         return Err(DriverError::new(ErrorClass::Timeout, "the call's deadline has passed"));
     }
     let id = random_name()?;
-    let object = destination.map_or_else(|| store.root.upload_data(&id), |key| store.root.object(key));
+    let object = destination.filter(|_| B::BEGINS_AT_KEY).map_or_else(|| store.root.upload_data(&id), |key| store.root.object(key));
     Ok(BucketUpload::new(store.clone(), State::new(id, object), Filling::default()))
 }
 
@@ -60,6 +60,9 @@ pub(crate) async fn resume<B: Bucket>(store: &Arc<Store<B>>, call: &Call, token:
         // An upload that was never put down; only its parts tell that it is there.
         None => parts::are_there(store, call, &state).await?,
     };
+    if let Some(upload) = &state.upload {
+        store.request(call, |_| store.bucket.rewind(&state.object, upload, state.parts)).await?;
+    }
     // Whoever uses a token has had it: the one before is over.
     trash::discard(store, state.before.clone());
     Ok(BucketUpload::new(store.clone(), state, tail.into()))

@@ -45,8 +45,9 @@ impl State {
     }
 
     /// Of an upload that nobody put down, found in the store.
-    pub(super) fn found(object: String, upload: String) -> Self {
-        Self { upload: Some(upload), ..Self::new(String::new(), object) }
+    pub(super) fn found(object: String, upload: String, root: &Root) -> Self {
+        let id = root.gathered(&object).unwrap_or_default().to_owned();
+        Self { upload: Some(upload), ..Self::new(id, object) }
     }
 
     /// The state after the parts that were sent since.
@@ -133,6 +134,10 @@ mod tests {
         state.record = Some(root.upload_record("id", 1, "n"));
         let token = |state: &State| UploadToken::new(state.to_json()).expect("it is shorter than 4 KiB");
         assert_eq!(State::from_token(&token(&state), &root).ok(), Some(state.clone()));
+        for object in [root.upload_data("id"), "r/some/key".into()] {
+            let found = State::found(object, "upload".into(), &root);
+            assert_eq!(State::from_token(&token(&found), &root).ok(), Some(found));
+        }
         let foreign = [
             State { record: Some("r/some/key".into()), ..state.clone() },
             State { before: Some(root.upload_record("other", 1, "n")), ..state.clone() },

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# Puts the driver's file to the contract over a server of its own:
+# Puts a driver's file to the contract over a server of its own:
 #
-#   contract.sh ceph|garage|s3s-fs PROGRAM FILE [OPTION...]
+#   contract.sh s3 ceph|garage|s3s-fs PROGRAM FILE [OPTION...]
+#   contract.sh azure azurite PROGRAM FILE [OPTION...]
 #
 # PROGRAM is longshore-conformance, FILE the driver's; options go to `run`. The exit code is that of the run, or 77 where the server is not installed.
 set -euo pipefail
-if [ $# -lt 3 ] || [ ! -e "$(dirname "$0")/$1.toml" ]; then
-    echo "usage: $0 ceph|garage|s3s-fs PROGRAM FILE [OPTION...]" >&2
+here=$(cd "$(dirname "$0")" && pwd)
+if [ $# -lt 4 ] || [ ! -e "$here/../$1/tests/$2.toml" ]; then
+    sed -n 's/^#   /usage: /p' "$0" >&2
     exit 2
 fi
-here=$(cd "$(dirname "$0")" && pwd)
-server=$here/../../servers/$1.sh template=$here/$1.toml program=$2 file=$3
-shift 3
+server=$here/$2.sh template=$here/../$1/tests/$2.toml program=$3 file=$4
+shift 4
 
 "$server" present || { echo "skipped: $server is not installed"; exit 77; }
 work=$(mktemp -d)
@@ -21,6 +22,6 @@ trap '"$server" stop "$work/server"; rm -rf "$work"' EXIT
 config=$(cat "$template")
 while IFS='=' read -r name value; do
     config=${config//@$name@/$value}
-done < <(cat "$work/server/env"; sed -n 's,^ENDPOINT=http://,ADDRESS=,p' "$work/server/env")
+done < <(cat "$work/server/env"; sed -n 's,^ENDPOINT=http://\([^/]*\).*,ADDRESS=\1,p' "$work/server/env")
 printf '%s\n' "$config" >"$work/config.toml"
 "$program" run "$file" --config "$work/config.toml" "$@"
