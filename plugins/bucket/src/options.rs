@@ -25,6 +25,13 @@ pub struct Options {
     pub idle: Duration,
 }
 
+impl Options {
+    /// Bytes of parts that may be on their way: at least those of one.
+    pub(crate) fn sending_max(&self) -> usize {
+        self.sending_max_bytes.max(self.part_bytes)
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {

@@ -44,15 +44,37 @@ impl State {
         Self { v: 1, id, object, upload: None, parts: 0, tags, offset: 0, number: 0, record: None, before: None }
     }
 
-    /// Of an upload that nobody put down, found in the store.
+    /// Of an upload that nobody put down, found in the store. Its id is not told, so that nothing else of that id is touched.
     pub(super) fn found(object: String, upload: String) -> Self {
         Self { upload: Some(upload), ..Self::new(String::new(), object) }
+    }
+
+    /// Of private objects that nobody published, found in the store.
+    pub(super) fn left(id: &str, root: &Root) -> Self {
+        Self::new(id.to_owned(), root.upload_data(id))
+    }
+
+    /// Where the parts of a private upload gather: an object for each multipart upload, since two may go on from one token.
+    pub(super) fn fresh_object(&self, root: &Root) -> Result<String, DriverError> {
+        match owner(&self.object, root) {
+            Some(id) => Ok(format!("{}-{}", root.upload_data(id), random_name()?)),
+            None => Ok(self.object.clone()),
+        }
+    }
+
+    /// True if the parts become an object that no key has.
+    pub(super) fn is_private(&self, root: &Root) -> bool {
+        owner(&self.object, root).is_some()
     }
 
     /// The state after the parts that were sent since.
     pub(super) fn following(&self, sending: &Sending, offset: u64, root: &Root) -> Result<Self, DriverError> {
         let number = self.number + 1;
-        let id = if self.id.is_empty() { random_name()? } else { self.id.clone() };
+        let id = match owner(&self.object, root) {
+            _ if !self.id.is_empty() => self.id.clone(),
+            Some(id) => id.to_owned(),
+            None => random_name()?,
+        };
         let record = root.upload_record(&id, number, &random_name()?);
         let tags = sending.sent().iter().fold(self.tags.clone(), |tags, part| chained(&tags, part));
         Ok(Self {
@@ -65,6 +87,14 @@ impl State {
             before: self.record.clone(),
             ..self.clone()
         })
+    }
+
+    /// Whether its object is one of a key, or a private one of this upload, or of one that is not told.
+    pub(super) fn is_of(&self, root: &Root) -> bool {
+        match owner(&self.object, root) {
+            Some(id) => self.id.is_empty() || id == self.id,
+            None => root.strip(&self.object).is_some_and(|key| Key::parse(key).is_ok()),
+        }
     }
 
     pub(super) fn token(&self) -> Result<UploadToken, DriverError> {
@@ -82,9 +112,8 @@ impl State {
         let foreign = || DriverError::new(ErrorClass::InvalidArgument, "this is no upload token of this driver and store");
         let state: Self = serde_json::from_slice(token.as_bytes()).map_err(|_| foreign())?;
         let of_upload = |record: &String| root.recorded(record) == Some(&*state.id);
-        let object = state.object == root.upload_data(&state.id) || root.strip(&state.object).is_some_and(|key| Key::parse(key).is_ok());
-        let whole = state.v == 1 && object && state.record.iter().all(of_upload) && state.before.iter().all(of_upload);
-        let there = state.record.is_some() || state.upload.is_some() && state.offset == 0;
+        let whole = state.v == 1 && state.is_of(root) && state.record.iter().all(of_upload) && state.before.iter().all(of_upload);
+        let there = state.record.is_some() || state.offset == 0 && (state.upload.is_some() || state.is_private(root));
         if whole && there { Ok(state) } else { Err(foreign()) }
     }
 
@@ -97,6 +126,13 @@ impl State {
     pub(super) fn records(&self) -> impl Iterator<Item = String> + use<> {
         self.record.clone().into_iter().chain(self.before.clone())
     }
+}
+
+/// The upload of a private object that is no record.
+pub(super) fn owner<'n>(name: &'n str, root: &Root) -> Option<&'n str> {
+    let (id, file) = name.strip_prefix(&root.private())?.split_once('/')?;
+    let ours = file == "data" || file.starts_with("data-");
+    (ours && id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
 }
 
 fn chained(before: &str, part: &Part) -> String {
@@ -129,15 +165,18 @@ mod tests {
     #[test]
     fn tokens_of_others_are_refused() {
         let root = Root::new("r/");
-        let mut state = State::new("id".into(), root.upload_data("id"));
-        state.record = Some(root.upload_record("id", 1, "n"));
+        let id = "0123456789abcdef0123456789abcdef";
+        let mut state = State::new(id.into(), root.upload_data(id));
+        state.record = Some(root.upload_record(id, 1, "n"));
         let token = |state: &State| UploadToken::new(state.to_json()).expect("it is shorter than 4 KiB");
         assert_eq!(State::from_token(&token(&state), &root).ok(), Some(state.clone()));
         let foreign = [
             State { record: Some("r/some/key".into()), ..state.clone() },
             State { before: Some(root.upload_record("other", 1, "n")), ..state.clone() },
             State { object: "elsewhere/key".into(), ..state.clone() },
-            State { record: None, ..state.clone() },
+            State { object: root.upload_data(&"0".repeat(32)), ..state.clone() },
+            State { object: "r/key".into(), record: None, ..state.clone() },
+            State { offset: 1, record: None, ..state.clone() },
         ];
         for state in foreign {
             assert_eq!(
