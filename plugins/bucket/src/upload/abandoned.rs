@@ -8,6 +8,7 @@ use futures_util::future::try_join_all;
 use longshore_plugin_api::{Call, DriverError, ErrorClass, UploadToken};
 
 use super::record;
+use super::segment::{self, Stand};
 use super::state::{State, owner};
 use crate::bucket::{Bucket, Query};
 use crate::store::Store;
@@ -48,6 +49,8 @@ pub(crate) async fn abandoned<B: Bucket>(store: &Arc<Store<B>>, call: &Call, old
         let standing = some.iter().map(|(id, newest)| standing(store, call, id, newest));
         for (state, modified) in try_join_all(standing).await?.into_iter().flatten() {
             known.extend(state.upload.clone().map(|upload| (state.object.clone(), upload)));
+            let segment = |stand: &Stand| (segment::object(&store.root, &state.id, &stand.name), stand.upload.clone());
+            known.extend(state.segment.as_ref().map(segment));
             if modified <= before {
                 states.push(state);
             }

@@ -5,12 +5,14 @@
 //! | less than a part | nothing is sent | a record with all bytes | one `put` at its key |
 //! | more, its key given at the start | parts of that key's multipart upload | a record with the bytes after the last part | the upload is completed |
 //! | more, without | parts of a private object's | the same | the same, a copy by the store |
+//! Parts beyond those that the store takes are gathered in segments: see `segment.rs`.
 
 mod abandoned;
 mod ends;
 mod parts;
 mod publish;
 mod record;
+mod segment;
 mod state;
 
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use longshore_plugin_api::{Bytes, Call, DriverError, ErrorClass, Key, ObjectInfo
 pub(crate) use abandoned::abandoned;
 use parts::Sending;
 pub(crate) use record::Kept;
+use segment::Segment;
 use state::State;
 
 use crate::Payload;
@@ -36,6 +39,8 @@ pub struct BucketUpload<B: Bucket> {
     /// What was written and is not yet a part.
     filling: Filling,
     sending: Sending,
+    /// Where parts go to instead, of a very large upload.
+    segment: Option<Segment>,
     offset: u64,
     /// The store's upload was begun here, and no record tells of it.
     unrecorded: bool,
@@ -56,7 +61,7 @@ pub(crate) fn begin<B: Bucket>(store: &Arc<Store<B>>, call: &Call, destination: 
     in_time(call)?;
     let id = random_name()?;
     let object = destination.map_or_else(|| store.root.upload_data(&id), |key| store.root.object(key));
-    Ok(BucketUpload::new(store.clone(), State::new(id, object), Filling::default()))
+    Ok(BucketUpload::new(store.clone(), State::new(id, object), None, Filling::default()))
 }
 
 /// Goes on with an upload.
@@ -69,9 +74,11 @@ pub(crate) async fn resume<B: Bucket>(store: &Arc<Store<B>>, call: &Call, token:
             Payload::default()
         }
     };
+    segment::alone(store, call, &state).await?;
+    let segment = Segment::resume(store, call, &state).await?;
     // Whoever uses a token has had it: the one before is over.
-    ends::retire(store, state.before.clone());
-    Ok(BucketUpload::new(store.clone(), state, tail.into()))
+    ends::retire(store, state.earlier(&store.root));
+    Ok(BucketUpload::new(store.clone(), state, segment, tail.into()))
 }
 
 fn in_time(call: &Call) -> Result<(), DriverError> {
@@ -82,7 +89,7 @@ fn in_time(call: &Call) -> Result<(), DriverError> {
 }
 
 impl<B: Bucket> BucketUpload<B> {
-    fn new(store: Arc<Store<B>>, state: State, filling: Filling) -> Self {
+    fn new(store: Arc<Store<B>>, state: State, segment: Option<Segment>, filling: Filling) -> Self {
         let offset = state.offset;
         let sending = Sending::new(&state.object, state.upload.as_deref().unwrap_or_default(), state.parts);
         Self {
@@ -90,6 +97,7 @@ impl<B: Bucket> BucketUpload<B> {
             state,
             filling,
             sending,
+            segment,
             offset,
             unrecorded: false,
             doubtful: None,
@@ -113,13 +121,28 @@ impl<B: Bucket> BucketUpload<B> {
         Ok(())
     }
 
-    /// Sends what has filled as a part, and does not wait for it.
-    async fn send(&mut self, call: &Call) -> Result<(), DriverError> {
+    /// Sends what has filled as a part of the upload itself, and does not wait for it.
+    async fn send_directly(&mut self, call: &Call) -> Result<(), DriverError> {
         self.multipart(call).await?;
         self.sending.room(&self.store, call).await?;
         let payload = self.filling.finish();
         self.sending.start(&self.store, payload);
         Ok(())
+    }
+
+    /// Waits until every part is stored.
+    async fn settle(&mut self, call: &Call) -> Result<(), DriverError> {
+        self.sending.settle(&self.store, call).await?;
+        match &mut self.segment {
+            Some(segment) => segment.sending.settle(&self.store, call).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The failure of a part that nobody has heard of yet.
+    fn check(&mut self) -> Result<(), DriverError> {
+        self.sending.check(&self.store)?;
+        self.segment.as_mut().map_or(Ok(()), |segment| segment.sending.check(&self.store))
     }
 
     /// Bytes below which a part must be the last one.
@@ -147,7 +170,7 @@ impl<B: Bucket> BucketUpload<B> {
             return Err(DriverError::new(ErrorClass::InvalidState, "a commit of the upload has begun: only commit or abort can follow"));
         }
         self.unshorten(call).await?;
-        self.sending.check(&self.store)?;
+        self.check()?;
         let full = self.store.options.part_bytes;
         loop {
             let before = self.filling.len();
@@ -163,19 +186,27 @@ impl<B: Bucket> BucketUpload<B> {
 
     async fn put_down(&mut self, call: &Call) -> Result<UploadToken, DriverError> {
         ends::retire(&self.store, self.doubtful.take());
+        self.still_alone(call).await?;
         self.unshorten(call).await?;
-        self.sending.settle(&self.store, call).await?;
+        self.settle(call).await?;
+        if self.segment.as_ref().is_some_and(Segment::is_object) {
+            self.close_segment(call).await?;
+        }
         if self.filling.len() >= self.part_least() {
             self.send(call).await?;
-            self.sending.settle(&self.store, call).await?;
+            self.settle(call).await?;
         }
-        let next = self.state.following(&self.sending, self.offset, &self.store.root)?;
+        let segment = self.segment.as_ref().map(Segment::following);
+        let next = self.state.following(&self.sending, segment, self.offset, &self.store.root)?;
         let token = next.token()?;
         self.doubtful = next.record.clone();
         record::write(&self.store, call, &next, &self.filling.payload()).await?;
         // The caller went on with this upload, so it had the token before, and the one before that ended then.
-        ends::retire(&self.store, self.state.before.clone());
+        ends::retire(&self.store, self.state.earlier(&self.store.root));
         self.sending.forget_sent();
+        if let (Some(segment), Some(stand)) = (&mut self.segment, next.segment.clone()) {
+            segment.put_down(stand);
+        }
         (self.state, self.doubtful, self.unrecorded) = (next, None, false);
         Ok(token)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use longshore_plugin_api::{Call, DriverError, ErrorClass};
 use tokio::task::JoinSet;
 
-use super::state::State;
+use super::state::chained;
 use crate::bucket::{Bucket, Part};
 use crate::store::Store;
 use crate::{Options, Payload};
@@ -95,6 +95,12 @@ impl Sending {
         Ok(())
     }
 
+    /// The next part was made by the store.
+    pub(super) fn adopt(&mut self, tag: String) {
+        self.sent.push(Part { number: self.next, tag });
+        self.next += 1;
+    }
+
     /// Sends a part.
     pub(super) fn start<B: Bucket>(&mut self, store: &Arc<Store<B>>, payload: Payload) {
         let number = self.next;
@@ -176,16 +182,20 @@ fn permits(length: usize, options: &Options) -> u32 {
     u32::try_from(length.min(options.sending_max()) >> 10).unwrap_or(u32::MAX)
 }
 
-/// The parts of earlier sessions, which must still be what they were.
-pub(super) async fn earlier<B: Bucket>(store: &Store<B>, call: &Call, state: &State) -> Result<Vec<Part>, DriverError> {
-    if state.parts == 0 {
+/// The parts of earlier sessions, which must still be what they were: so many, with this hash.
+pub(super) async fn earlier<B: Bucket>(
+    store: &Store<B>,
+    call: &Call,
+    (object, upload): (&str, &str),
+    (number, tags): (u32, &str),
+) -> Result<Vec<Part>, DriverError> {
+    if number == 0 {
         return Ok(Vec::new());
     }
-    let upload = state.upload.as_deref().unwrap_or_default();
-    let mut parts = store.request(call, |_| store.bucket.parts(&state.object, upload)).await?;
+    let mut parts = store.request(call, |_| store.bucket.parts(object, upload)).await?;
     // Those after are what somebody wrote who was not heard of again; this session writes over them.
-    parts.retain(|part| part.number <= state.parts);
-    if state.has(&parts) {
+    parts.retain(|part| part.number <= number);
+    if parts.len() == number as usize && chained("", &parts) == tags {
         return Ok(parts);
     }
     let message = "somebody else went on with an older token of the upload, and wrote over a part of it";

@@ -3,7 +3,8 @@
 use longshore_plugin_api::{Call, DriverError, ErrorClass, Key, ObjectInfo};
 
 use super::{BucketUpload, parts};
-use crate::bucket::Bucket;
+use crate::bucket::{Bucket, Part};
+use crate::store::Store;
 use crate::trash;
 use crate::tries::Attempt;
 
@@ -45,27 +46,18 @@ impl<B: Bucket> BucketUpload<B> {
     }
 
     async fn complete_parts(&mut self, call: &Call) -> Result<ObjectInfo, DriverError> {
-        self.sending.settle(&self.store, call).await?;
+        self.settle(call).await?;
+        self.close_segment(call).await?;
         if self.filling.len() > 0 || self.sending.parts() == 0 {
             let last = self.filling.payload();
-            self.send(call).await?;
+            self.send_directly(call).await?;
             self.short = (last.len() < self.part_least()).then_some(last);
-            self.sending.settle(&self.store, call).await?;
+            self.settle(call).await?;
         }
-        let mut parts = parts::earlier(&self.store, call, &self.state).await?;
+        let to = (&*self.state.object, self.state.upload.as_deref().unwrap_or_default());
+        let mut parts = parts::earlier(&self.store, call, to, (self.state.parts, &self.state.tags)).await?;
         parts.extend(self.sending.sent().iter().cloned());
-        let (store, object, upload) = (&self.store, &self.state.object, self.state.upload.as_deref().unwrap_or_default());
-        let size = self.offset;
-        let mut doubtful = std::mem::replace(&mut self.completing, true);
-        let complete = |attempt: Attempt| {
-            doubtful |= attempt.is_again();
-            store.bucket.complete(object, upload, &parts, size)
-        };
-        let answer = store.request(call, complete).await;
-        if let Err(error) = &answer {
-            self.completing = error.is_retryable() || doubtful && error.class() == ErrorClass::NotFound;
-        }
-        answer
+        complete(&self.store, call, to, &parts, (self.offset, &mut self.completing)).await
     }
 
     /// Facts of the object, if it is certain that what was written to this upload is in it.
@@ -75,12 +67,40 @@ impl<B: Bucket> BucketUpload<B> {
         if !self.completing && self.offset != self.state.offset {
             return Ok(None);
         }
-        let (store, object) = (&self.store, &self.state.object);
-        let facts = match store.request(call, |_| store.bucket.head(object)).await {
-            Err(error) if error.class() == ErrorClass::NotFound => return Ok(None),
-            facts => facts?,
-        };
-        let ours = facts.mark.as_deref() == Some(&*self.state.id) && facts.info.size == self.offset;
-        Ok(ours.then_some(facts.info))
+        made(&self.store, call, &self.state.object, (&self.state.id, self.offset)).await
+    }
+}
+
+/// Completes a multipart upload; `may_be` tells on its way in and out whether it may have been completed without our knowing.
+pub(super) async fn complete<B: Bucket>(
+    store: &Store<B>,
+    call: &Call,
+    (object, upload): (&str, &str),
+    parts: &[Part],
+    (size, may_be): (u64, &mut bool),
+) -> Result<ObjectInfo, DriverError> {
+    // Also if the call is given up.
+    let mut doubtful = std::mem::replace(may_be, true);
+    let complete = |attempt: Attempt| {
+        doubtful |= attempt.is_again();
+        store.bucket.complete(object, upload, parts, size)
+    };
+    let answer = store.request(call, complete).await;
+    if let Err(error) = &answer {
+        *may_be = error.is_retryable() || doubtful && error.class() == ErrorClass::NotFound;
+    }
+    answer
+}
+
+/// Facts of an object, if it has this mark and size.
+pub(super) async fn made<B: Bucket>(
+    store: &Store<B>,
+    call: &Call,
+    object: &str,
+    (mark, size): (&str, u64),
+) -> Result<Option<ObjectInfo>, DriverError> {
+    match store.request(call, |_| store.bucket.head(object)).await {
+        Err(error) if error.class() == ErrorClass::NotFound => Ok(None),
+        facts => Ok(Some(facts?).filter(|facts| facts.mark.as_deref() == Some(mark) && facts.info.size == size).map(|facts| facts.info)),
     }
 }

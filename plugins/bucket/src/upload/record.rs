@@ -84,7 +84,7 @@ fn split(record: &Bytes) -> Option<(State, Bytes)> {
     Some((serde_json::from_slice(&record[..end]).ok()?, record.slice(end + 1..)))
 }
 
-fn or_over(error: DriverError) -> DriverError {
+pub(super) fn or_over(error: DriverError) -> DriverError {
     if error.class() == ErrorClass::NotFound { over() } else { error }
 }
 

@@ -4,6 +4,7 @@ mod ends;
 mod faults;
 mod memory;
 mod random;
+mod segments;
 mod sessions;
 mod trial;
 mod twice;

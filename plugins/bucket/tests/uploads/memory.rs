@@ -280,6 +280,17 @@ impl Bucket for MemoryBucket {
         self.request("part", name, |content| content.write_part(name, upload, number, payload.joined())).await
     }
 
+    async fn part_copy(&self, name: &str, upload: &str, number: u32, from: &str, size: u64) -> Result<String, DriverError> {
+        let part_copy = |content: &mut Content| {
+            let bytes = content.object(from)?.bytes.clone();
+            if size > bytes.len() as u64 {
+                return refuse(InvalidRange, "InvalidRange");
+            }
+            content.write_part(name, upload, number, bytes.slice(..size as usize))
+        };
+        self.request("part_copy", name, part_copy).await
+    }
+
     async fn parts(&self, name: &str, upload: &str) -> Result<Vec<Part>, DriverError> {
         let parts = |content: &mut Content| {
             let parts = &content.upload(name, upload)?.parts;

@@ -4,7 +4,7 @@ use longshore_bucket::Options;
 use longshore_plugin_api::{Bytes, Driver, ErrorClass, Upload, UploadToken};
 
 use crate::memory::Wrong;
-use crate::trial::{Answer, CALL, PART, Trial, bytes, copied, key, options, trial};
+use crate::trial::{Answer, CALL, PART, Trial, bytes, copied, key, options, segmented, trial};
 
 const CALLS: [&str; 10] = ["begin", "part", "parts", "part_copy", "put", "get", "head", "complete", "copy", "list"];
 const WRONG: [Wrong; 4] = [Wrong::Lost, Wrong::Lost, Wrong::Refused(ErrorClass::Unauthorized), Wrong::Refused(ErrorClass::Throttled)];
@@ -92,6 +92,12 @@ fn at_random(name: &str, options: Options, length: usize, faulty: bool) {
 fn uploads_arrive_whole() {
     at_random("random", options(), 20 * PART, false);
     at_random("random-equal", Options { equal_parts: true, ..options() }, 20 * PART, false);
+}
+
+#[test]
+fn uploads_with_segments_arrive_whole() {
+    at_random("random-segments", segmented(), 30 * PART, false);
+    at_random("random-segments-faults", Options { attempts: 2, parts_max: 100, ..segmented() }, 40 * PART, true);
 }
 
 #[test]

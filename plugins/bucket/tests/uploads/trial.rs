@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use longshore_bucket::{BucketDriver, BucketUpload, Options};
+use longshore_bucket::{BucketDriver, BucketUpload, Options, Segments};
 use longshore_plugin_api::{
     ByteRange, Bytes, Call, Driver, DriverError, ErrorClass, Host, Key, KeyBuf, OpenDriver, ReadBody, Settings, Upload, UploadToken,
 };
@@ -27,6 +27,12 @@ pub(crate) struct Trial {
 pub(crate) fn options() -> Options {
     let small = Options { root: ROOT.into(), part_bytes: PART, part_min_bytes: 600, parts_max: 100, ..Options::default() };
     Options { sending_max_bytes: 4 * PART, attempts: 3, requests_max: 8, idle: Duration::from_secs(5), ..small }
+}
+
+/// Three parts, then segments of four.
+pub(crate) fn segmented() -> Options {
+    let segments = Segments { after_parts: 3, bytes: 4 * PART as u64 };
+    Options { parts_max: 12, segments: Some(segments), ..options() }
 }
 
 /// Runs a test over a bucket of its own, and shows that nothing is left when it has passed.
