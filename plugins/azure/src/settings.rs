@@ -125,6 +125,8 @@ impl AzureSettings {
             part_min_bytes: BLOCK_MIN_BYTES,
             equal_parts: false,
             parts_max: BLOCKS_MAX,
+            // A block of another blob needs a signed URL of it, which not all credentials can make.
+            segments: None,
             sending_max_bytes: self.sending_max_bytes,
             attempts: self.attempts,
             requests_max: self.requests_max,

@@ -1,7 +1,7 @@
 //! What a store must offer: the calls that a driver is made of.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
 
 use longshore_plugin_api::{ByteStream, DriverError, Host, Method, ObjectInfo, Settings};
 
@@ -89,6 +89,23 @@ pub trait Bucket: Send + Sync + Sized + 'static {
     /// `not_found` if the upload is over.
     fn part(&self, name: &str, upload: &str, number: u32, payload: Payload) -> impl Future<Output = Result<String, DriverError>> + Send;
 
+    /// Makes a part of the first `size` bytes of an object, replacing an earlier one of that number; answers the store's tag of them. Only
+    /// for stores whose [`Options::segments`] say so.
+    ///
+    /// # Errors
+    /// `not_found` if the upload is over or `from` is absent.
+    fn part_copy(
+        &self,
+        name: &str,
+        upload: &str,
+        number: u32,
+        from: &str,
+        size: u64,
+    ) -> impl Future<Output = Result<String, DriverError>> + Send {
+        let _ = (name, upload, number, from, size);
+        ready(Err(DriverError::unsupported("copying a part")))
+    }
+
     /// All parts of an upload, by number.
     ///
     /// # Errors
@@ -101,7 +118,7 @@ pub trait Bucket: Send + Sync + Sized + 'static {
     /// # Errors
     /// `not_found` if the upload is over, `conflict` if the first parts are not told from others.
     fn rewind(&self, _name: &str, _upload: &str, _parts: u32) -> impl Future<Output = Result<(), DriverError>> + Send {
-        std::future::ready(Ok(()))
+        ready(Ok(()))
     }
 
     /// Makes the object, of `size` bytes, of exactly these parts.

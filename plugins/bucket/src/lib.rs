@@ -29,6 +29,6 @@ mod upload;
 
 pub use bucket::{Bucket, Facts, Fetched, Mark, Names, Part, Pending, Query, Span};
 pub use driver::BucketDriver;
-pub use options::Options;
+pub use options::{Options, Segments};
 pub use payload::Payload;
 pub use upload::BucketUpload;

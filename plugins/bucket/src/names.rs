@@ -60,11 +60,6 @@ impl Root {
         format!("{}{PRIVATE}{id}/data", self.0)
     }
 
-    /// The upload whose bytes gather at this name; `None` for other names.
-    pub(crate) fn gathered<'n>(&self, name: &'n str) -> Option<&'n str> {
-        self.strip(name)?.strip_prefix(PRIVATE)?.strip_suffix("/data")
-    }
-
     /// The record of where upload `id` stands after its suspension `number`.
     pub(crate) fn upload_record(&self, id: &str, number: u32, nonce: &str) -> String {
         format!("{}{PRIVATE}{id}/at-{number:08}-{nonce}", self.0)

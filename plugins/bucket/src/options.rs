@@ -15,6 +15,8 @@ pub struct Options {
     pub equal_parts: bool,
     /// How many parts an upload may have.
     pub parts_max: u32,
+    /// How parts are gathered when an upload has more bytes than that; `None` if the store cannot make a part of an object.
+    pub segments: Option<Segments>,
     /// Bytes of all parts that are on their way, of all uploads together.
     pub sending_max_bytes: usize,
     /// How often a request is made at the most.
@@ -25,6 +27,30 @@ pub struct Options {
     pub idle: Duration,
 }
 
+/// How the bytes of an upload are gathered in private objects that become one part each.
+#[derive(Debug, Clone, Copy)]
+pub struct Segments {
+    /// How many parts are the upload's own before.
+    pub after_parts: u32,
+    /// Bytes from which on a segment is full. It has those of one part more at the most, which the store must copy in one request.
+    pub bytes: u64,
+}
+
+impl Default for Segments {
+    /// 10,000 parts for 5 TiB, out of parts of 5 MiB: 2,000 that need no copy, 9.8 GiB, and 8,000 segments. Such a segment is copied within
+    /// the time that any other answer takes.
+    fn default() -> Self {
+        Self { after_parts: 2_000, bytes: 700 << 20 }
+    }
+}
+
+impl Options {
+    /// Bytes of parts that may be on their way: at least those of one.
+    pub(crate) fn sending_max(&self) -> usize {
+        self.sending_max_bytes.max(self.part_bytes)
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -33,6 +59,7 @@ impl Default for Options {
             part_min_bytes: 5 << 20,
             equal_parts: false,
             parts_max: 10_000,
+            segments: None,
             sending_max_bytes: 64 << 20,
             attempts: 5,
             requests_max: 128,

@@ -48,7 +48,7 @@ impl<B: Bucket> Store<B> {
             bucket,
             root: Root::new(&options.root),
             tries: Tries::new(options.attempts, options.requests_max),
-            sending: Semaphore::new((options.sending_max_bytes.max(options.part_bytes)) >> 10),
+            sending: Semaphore::new(options.sending_max() >> 10),
             trash: Trash::default(),
             kept: Kept::default(),
             options,

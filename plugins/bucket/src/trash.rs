@@ -22,7 +22,11 @@ const NAMES_MAX: usize = 100_000;
 
 /// Names to remove.
 #[derive(Default)]
-pub(crate) struct Trash(Mutex<Names>);
+pub(crate) struct Trash {
+    names: Mutex<Names>,
+    /// Held by whoever removes some: a store that closes waits for what is under way.
+    emptying: tokio::sync::Mutex<()>,
+}
 
 #[derive(Default)]
 struct Names {
@@ -35,7 +39,7 @@ struct Names {
 
 impl Trash {
     fn lock(&self) -> MutexGuard<'_, Names> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True if the object only seems to be there.
@@ -80,6 +84,7 @@ pub(crate) fn discard<B: Bucket>(store: &Arc<Store<B>>, discarded: impl IntoIter
 
 /// Removes all that wait, and answers when they are gone or were given up.
 pub(crate) async fn empty<B: Bucket>(store: &Arc<Store<B>>) {
+    let _alone = store.trash.emptying.lock().await;
     loop {
         let some = store.trash.some();
         if some.is_empty() {

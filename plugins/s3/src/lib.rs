@@ -103,6 +103,10 @@ impl Bucket for S3 {
         multipart::part(self, name, upload, number, payload).await
     }
 
+    async fn part_copy(&self, name: &str, upload: &str, number: u32, from: &str, size: u64) -> Result<String, DriverError> {
+        multipart::part_copy(self, name, upload, number, (from, size)).await
+    }
+
     async fn parts(&self, name: &str, upload: &str) -> Result<Vec<Part>, DriverError> {
         multipart::parts(self, name, upload).await
     }

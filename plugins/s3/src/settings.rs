@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use longshore_bucket::Options;
+use longshore_bucket::{Options, Segments};
 use longshore_plugin_api::{DriverError, ErrorClass};
 use serde::Deserialize;
 
@@ -160,6 +160,8 @@ impl S3Settings {
             root: self.root(),
             part_bytes: self.part_bytes,
             equal_parts: self.equal_parts,
+            // A segment has another size than the parts before it.
+            segments: (!self.equal_parts).then(Segments::default),
             sending_max_bytes: self.sending_max_bytes,
             attempts: self.attempts,
             requests_max: self.requests_max,

@@ -5,10 +5,15 @@
 //! | less than a part | nothing is sent | a record with all bytes | one `put` at its key |
 //! | more, its key given at the start | parts of that key's multipart upload | a record with the bytes after the last part | the upload is completed |
 //! | more, without, or where none [begins at its key](Bucket::BEGINS_AT_KEY) | parts of a private object's | the same | the same, a copy by the store |
+//!
+//! Parts beyond those that the store takes are gathered in segments: see `segment.rs`.
 
 mod abandoned;
+mod ends;
 mod parts;
+mod publish;
 mod record;
+mod segment;
 mod state;
 
 use std::sync::Arc;
@@ -18,24 +23,34 @@ use longshore_plugin_api::{Bytes, Call, DriverError, ErrorClass, Key, ObjectInfo
 pub(crate) use abandoned::abandoned;
 use parts::Sending;
 pub(crate) use record::Kept;
+use segment::Segment;
 use state::State;
 
-use crate::bucket::{Bucket, Mark, Part};
+use crate::Payload;
+use crate::bucket::{Bucket, Mark};
 use crate::names::random_name;
 use crate::payload::Filling;
 use crate::store::Store;
-use crate::trash;
-use crate::tries::Attempt;
 
 /// An upload.
 pub struct BucketUpload<B: Bucket> {
     store: Arc<Store<B>>,
-    /// As it was begun or resumed, with the store's id once there is one.
+    /// As it was begun, resumed or put down, with the store's id once there is one.
     state: State,
     /// What was written and is not yet a part.
     filling: Filling,
     sending: Sending,
+    /// Where parts go to instead, of a very large upload.
+    segment: Option<Segment>,
     offset: u64,
+    /// The store's upload was begun here, and no record tells of it.
+    unrecorded: bool,
+    /// A record that may have been written, without our knowing.
+    doubtful: Option<String>,
+    /// The bytes of a last part that the store takes no other after: back in `filling` if the upload goes on.
+    short: Option<Payload>,
+    /// The store was asked to complete the upload, and may have done so.
+    completing: bool,
     /// Facts of the object that the parts became.
     completed: Option<ObjectInfo>,
     /// Committed or aborted.
@@ -44,12 +59,10 @@ pub struct BucketUpload<B: Bucket> {
 
 /// Starts an upload; the store hears of it with the first full part.
 pub(crate) fn begin<B: Bucket>(store: &Arc<Store<B>>, call: &Call, destination: Option<&Key>) -> Result<BucketUpload<B>, DriverError> {
-    if call.remaining().is_some_and(|left| left.is_zero()) {
-        return Err(DriverError::new(ErrorClass::Timeout, "the call's deadline has passed"));
-    }
+    in_time(call)?;
     let id = random_name()?;
     let object = destination.filter(|_| B::BEGINS_AT_KEY).map_or_else(|| store.root.upload_data(&id), |key| store.root.object(key));
-    Ok(BucketUpload::new(store.clone(), State::new(id, object), Filling::default()))
+    Ok(BucketUpload::new(store.clone(), State::new(id, object), None, Filling::default()))
 }
 
 /// Goes on with an upload.
@@ -57,64 +70,118 @@ pub(crate) async fn resume<B: Bucket>(store: &Arc<Store<B>>, call: &Call, token:
     let state = State::from_token(token, &store.root)?;
     let tail = match &state.record {
         Some(record) => record::read(store, call, record, &state).await?,
-        // An upload that was never put down; only its parts tell that it is there.
-        None => parts::are_there(store, call, &state).await?,
+        None => {
+            ends::still_there(store, call, &state).await?;
+            Payload::default()
+        }
     };
     if let Some(upload) = &state.upload {
         store.request(call, |_| store.bucket.rewind(&state.object, upload, state.parts)).await?;
     }
+    segment::alone(store, call, &state).await?;
+    let segment = Segment::resume(store, call, &state).await?;
     // Whoever uses a token has had it: the one before is over.
-    trash::discard(store, state.before.clone());
-    Ok(BucketUpload::new(store.clone(), state, tail.into()))
+    ends::retire(store, state.earlier(&store.root));
+    Ok(BucketUpload::new(store.clone(), state, segment, tail.into()))
+}
+
+fn in_time(call: &Call) -> Result<(), DriverError> {
+    if call.remaining().is_some_and(|left| left.is_zero()) {
+        return Err(DriverError::new(ErrorClass::Timeout, "the call's deadline has passed"));
+    }
+    Ok(())
 }
 
 impl<B: Bucket> BucketUpload<B> {
-    fn new(store: Arc<Store<B>>, state: State, filling: Filling) -> Self {
+    fn new(store: Arc<Store<B>>, state: State, segment: Option<Segment>, filling: Filling) -> Self {
         let offset = state.offset;
-        let sending = Sending::after(state.parts);
-        Self { store, state, filling, sending, offset, completed: None, ended: false }
-    }
-
-    /// The store's id of the multipart upload, which begins here if there is none.
-    async fn multipart(&mut self, call: &Call) -> Result<String, DriverError> {
-        if let Some(upload) = &self.state.upload {
-            return Ok(upload.clone());
+        let sending = Sending::new(&state.object, state.upload.as_deref().unwrap_or_default(), state.parts);
+        Self {
+            store,
+            state,
+            filling,
+            sending,
+            segment,
+            offset,
+            unrecorded: false,
+            doubtful: None,
+            short: None,
+            completing: false,
+            completed: None,
+            ended: false,
         }
-        let (store, object, mark) = (&self.store, &self.state.object, Mark::of(&self.state.id));
-        let upload = store.request(call, |_| store.bucket.begin(object, &mark)).await?;
-        self.state.upload = Some(upload.clone());
-        Ok(upload)
     }
 
-    /// Sends what has filled as a part, and does not wait for it.
-    async fn send(&mut self, call: &Call) -> Result<(), DriverError> {
-        let upload = self.multipart(call).await?;
-        self.sending.room(&self.store, call).await?;
-        let payload = self.filling.finish();
-        self.sending.start(&self.store, &self.state.object, &upload, payload);
+    /// Begins the store's multipart upload, if there is none.
+    async fn multipart(&mut self, call: &Call) -> Result<(), DriverError> {
+        if self.state.upload.is_some() {
+            return Ok(());
+        }
+        let (store, object) = (&self.store, self.state.fresh_object(&self.store.root)?);
+        let mark = Mark::of(&self.state.id);
+        let upload = store.request(call, |_| store.bucket.begin(&object, &mark)).await?;
+        self.sending = Sending::new(&object, &upload, 0);
+        (self.state.object, self.state.upload, self.unrecorded) = (object, Some(upload), true);
         Ok(())
     }
 
+    /// Sends what has filled as a part of the upload itself, and does not wait for it.
+    async fn send_directly(&mut self, call: &Call) -> Result<(), DriverError> {
+        self.multipart(call).await?;
+        self.sending.room(&self.store, call).await?;
+        let payload = self.filling.finish();
+        self.sending.start(&self.store, payload);
+        Ok(())
+    }
+
+    /// Waits until every part is stored.
     async fn settle(&mut self, call: &Call) -> Result<(), DriverError> {
-        let upload = self.state.upload.clone().unwrap_or_default();
-        self.sending.settle(&self.store, &self.state.object, &upload, call).await
+        self.sending.settle(&self.store, call).await?;
+        match &mut self.segment {
+            Some(segment) => segment.sending.settle(&self.store, call).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The failure of a part that nobody has heard of yet.
+    fn check(&mut self) -> Result<(), DriverError> {
+        self.sending.check(&self.store)?;
+        self.segment.as_mut().map_or(Ok(()), |segment| segment.sending.check(&self.store))
+    }
+
+    /// Bytes below which a part must be the last one.
+    fn part_least(&self) -> usize {
+        let options = &self.store.options;
+        if options.equal_parts { options.part_bytes } else { options.part_min_bytes }
+    }
+
+    /// Goes on after a commit that failed: what it sent as the last part is not the last any more.
+    async fn unshorten(&mut self, call: &Call) -> Result<(), DriverError> {
+        if self.short.is_some() {
+            self.sending.settle(&self.store, call).await?;
+            self.sending.take_back();
+            self.filling = self.short.take().unwrap_or_default().into();
+        }
+        Ok(())
     }
 
     async fn append(&mut self, call: &Call, mut bytes: Bytes) -> Result<(), DriverError> {
-        if call.remaining().is_some_and(|left| left.is_zero()) {
-            return Err(DriverError::new(ErrorClass::Timeout, "the call's deadline has passed"));
+        in_time(call)?;
+        if bytes.is_empty() {
+            return Ok(());
         }
-        self.sending.check()?;
+        if self.completed.is_some() {
+            return Err(DriverError::new(ErrorClass::InvalidState, "a commit of the upload has begun: only commit or abort can follow"));
+        }
+        self.unshorten(call).await?;
+        self.check()?;
         let full = self.store.options.part_bytes;
         loop {
             let before = self.filling.len();
             self.filling.take(&mut bytes, full);
             self.offset += (self.filling.len() - before) as u64;
-            if self.filling.len() < full {
-                return Ok(());
-            }
-            if bytes.is_empty() && self.state.upload.is_none() {
-                // Exactly one part may be all there is, which is a plain object then.
+            // Exactly one part may be all there is, which is a plain object then.
+            if self.filling.len() < full || bytes.is_empty() && self.state.upload.is_none() {
                 return Ok(());
             }
             self.send(call).await?;
@@ -122,122 +189,30 @@ impl<B: Bucket> BucketUpload<B> {
     }
 
     async fn put_down(&mut self, call: &Call) -> Result<UploadToken, DriverError> {
+        ends::retire(&self.store, self.doubtful.take());
+        self.still_alone(call).await?;
+        self.unshorten(call).await?;
         self.settle(call).await?;
-        let least = if self.store.options.equal_parts { self.store.options.part_bytes } else { self.store.options.part_min_bytes };
-        if self.filling.len() >= least {
+        if self.segment.as_ref().is_some_and(Segment::is_object) {
+            self.close_segment(call).await?;
+        }
+        if self.filling.len() >= self.part_least() {
             self.send(call).await?;
             self.settle(call).await?;
         }
-        let next = self.state.following(&self.sending, self.offset, &self.store.root)?;
+        let segment = self.segment.as_ref().map(Segment::following);
+        let next = self.state.following(&self.sending, segment, self.offset, &self.store.root)?;
         let token = next.token()?;
+        self.doubtful = next.record.clone();
         record::write(&self.store, call, &next, &self.filling.payload()).await?;
         // The caller went on with this upload, so it had the token before, and the one before that ended then.
-        trash::discard(&self.store, self.state.before.clone());
+        ends::retire(&self.store, self.state.earlier(&self.store.root));
         self.sending.forget_sent();
-        self.state = next;
+        if let (Some(segment), Some(stand)) = (&mut self.segment, next.segment.clone()) {
+            segment.put_down(stand);
+        }
+        (self.state, self.doubtful, self.unrecorded) = (next, None, false);
         Ok(token)
-    }
-
-    async fn publish(&mut self, call: &Call, destination: &Key) -> Result<ObjectInfo, DriverError> {
-        let store = self.store.clone();
-        let destination = store.root.object(destination);
-        let private = store.root.upload_data(&self.state.id);
-        let info = if self.state.upload.is_none() {
-            let payload = self.filling.payload();
-            store.request(call, |_| store.bucket.put(&destination, payload.clone(), None)).await?
-        } else if self.state.object == destination {
-            self.complete(call).await?
-        } else if self.state.object == private {
-            self.complete(call).await?;
-            let size = self.offset;
-            let info = store.request(call, |_| store.bucket.copy(&private, &destination, size)).await?;
-            trash::discard(&store, [private]);
-            info
-        } else {
-            let message = "the upload was begun for another key, where its parts are; they cannot be published elsewhere";
-            return Err(DriverError::new(ErrorClass::Unsupported, message));
-        };
-        self.end();
-        Ok(info)
-    }
-
-    /// Makes the object of the parts.
-    async fn complete(&mut self, call: &Call) -> Result<ObjectInfo, DriverError> {
-        if let Some(info) = &self.completed {
-            return Ok(info.clone());
-        }
-        if self.filling.len() > 0 {
-            self.send(call).await?;
-        }
-        self.settle(call).await?;
-        let parts = match parts::earlier(&self.store, call, &self.state).await {
-            Ok(mut parts) => {
-                parts.extend(self.sending.sent().iter().cloned());
-                parts
-            }
-            // Completed by somebody who did not come to the end.
-            Err(error) if error.class() == ErrorClass::NotFound => {
-                let info = self.completed_before(call).await?.ok_or(error)?;
-                self.completed = Some(info.clone());
-                return Ok(info);
-            }
-            Err(error) => return Err(error),
-        };
-        let info = self.complete_of(call, &parts).await?;
-        self.completed = Some(info.clone());
-        Ok(info)
-    }
-
-    async fn complete_of(&self, call: &Call, parts: &[Part]) -> Result<ObjectInfo, DriverError> {
-        let (store, object, upload) = (&self.store, &self.state.object, self.state.upload.as_deref().unwrap_or_default());
-        let size = self.offset;
-        let complete = |attempt: Attempt| async move {
-            match store.bucket.complete(object, upload, parts, size).await {
-                // Complete, by an earlier attempt whose answer was lost?
-                Err(error) if error.class() == ErrorClass::NotFound && attempt.is_again() => {
-                    let facts = store.bucket.head(object).await?;
-                    if facts.mark.as_deref() == Some(&*self.state.id) { Ok(facts.info) } else { Err(error) }
-                }
-                answer => answer,
-            }
-        };
-        store.request(call, complete).await
-    }
-
-    /// Facts of the object if all that was written to this upload is in it.
-    async fn completed_before(&self, call: &Call) -> Result<Option<ObjectInfo>, DriverError> {
-        let (store, object) = (&self.store, &self.state.object);
-        let facts = match store.request(call, |_| store.bucket.head(object)).await {
-            Err(error) if error.class() == ErrorClass::NotFound => return Ok(None),
-            facts => facts?,
-        };
-        let ours = facts.mark.as_deref() == Some(&*self.state.id) && facts.info.size == self.offset;
-        Ok(ours.then_some(facts.info))
-    }
-
-    async fn give_up(&mut self, call: &Call) -> Result<(), DriverError> {
-        self.sending.stop();
-        let (store, object) = (self.store.clone(), self.state.object.clone());
-        let mut left: Vec<String> = self.state.records().collect();
-        if let Some(upload) = self.state.upload.clone() {
-            match store.request(call, |_| store.bucket.cancel(&object, &upload)).await {
-                Err(error) if error.class() != ErrorClass::NotFound => return Err(error),
-                _ => {}
-            }
-            if object == store.root.upload_data(&self.state.id) {
-                left.push(object);
-            }
-        }
-        if !left.is_empty() {
-            store.request(call, |_| store.bucket.delete_all(&left)).await?;
-        }
-        self.end();
-        Ok(())
-    }
-
-    fn end(&mut self) {
-        self.ended = true;
-        trash::discard(&self.store, self.state.records());
     }
 }
 
@@ -264,20 +239,5 @@ impl<B: Bucket> Upload for BucketUpload<B> {
     async fn abort(&mut self, call: &Call) -> Result<(), DriverError> {
         let store = self.store.clone();
         store.reactor.enter(self.give_up(call)).await
-    }
-}
-
-impl<B: Bucket> Drop for BucketUpload<B> {
-    fn drop(&mut self) {
-        self.sending.stop();
-        let never_put_down = !self.ended && self.state.record.is_none();
-        if let Some(upload) = self.state.upload.take().filter(|_| never_put_down) {
-            // Nobody can go on with it. If this fails it is an abandoned upload, which is purged.
-            let (store, object) = (self.store.clone(), std::mem::take(&mut self.state.object));
-            let runs_on = store.reactor.handle().clone();
-            runs_on.spawn(async move {
-                let _ = store.request(&trash::soon(), |_| store.bucket.cancel(&object, &upload)).await;
-            });
-        }
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use longshore_plugin_api::{Call, DriverError, ErrorClass};
 use tokio::task::JoinSet;
 
-use super::state::State;
-use crate::Payload;
+use super::state::chained;
 use crate::bucket::{Bucket, Part};
 use crate::store::Store;
+use crate::{Options, Payload};
 
 /// How many bytes one upload may hold (driver contract, section 5), of which one part fills.
 const UPLOAD_MAX_BYTES: usize = 16 << 20;
@@ -20,8 +20,12 @@ struct Sent {
     answer: Result<String, DriverError>,
 }
 
-/// The parts of one session of an upload.
+/// The parts of one session of a multipart upload.
 pub(super) struct Sending {
+    object: Arc<str>,
+    upload: Arc<str>,
+    /// How many parts there are of earlier sessions.
+    earlier: u32,
     next: u32,
     running: JoinSet<Sent>,
     /// Stored, in any order until all are settled.
@@ -33,8 +37,22 @@ pub(super) struct Sending {
 
 impl Sending {
     /// For a session after so many parts of earlier ones.
-    pub(super) fn after(parts: u32) -> Self {
-        Self { next: parts + 1, running: JoinSet::new(), sent: Vec::new(), failed: Vec::new(), error: None }
+    pub(super) fn new(object: &str, upload: &str, earlier: u32) -> Self {
+        Self {
+            object: object.into(),
+            upload: upload.into(),
+            earlier,
+            next: earlier + 1,
+            running: JoinSet::new(),
+            sent: Vec::new(),
+            failed: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// How many parts there are, of all sessions, stored or not yet.
+    pub(super) fn parts(&self) -> u32 {
+        self.next - 1
     }
 
     /// The stored parts of this session, in order once all are settled.
@@ -42,24 +60,33 @@ impl Sending {
         &self.sent
     }
 
-    /// They belong to the state now.
+    /// They are of an earlier session now.
     pub(super) fn forget_sent(&mut self) {
         self.sent.clear();
+        self.earlier = self.parts();
     }
 
-    /// The failure of a part that nobody has heard of yet.
-    pub(super) fn check(&mut self) -> Result<(), DriverError> {
+    /// The last part was not sent, once all are settled.
+    pub(super) fn take_back(&mut self) {
+        if self.sent.pop().is_some() {
+            self.next -= 1;
+        }
+    }
+
+    /// The failure of a part that nobody has heard of yet. Without one, those that failed before are sent again.
+    pub(super) fn check<B: Bucket>(&mut self, store: &Arc<Store<B>>) -> Result<(), DriverError> {
         while let Some(sent) = self.running.try_join_next() {
             self.take(sent.ok());
         }
-        self.error.take().map_or(Ok(()), Err)
+        self.error.take().map_or(Ok(()), Err)?;
+        self.again(store);
+        Ok(())
     }
 
     /// Waits until one more part may be on its way.
     pub(super) async fn room<B: Bucket>(&mut self, store: &Store<B>, call: &Call) -> Result<(), DriverError> {
         if self.next > store.options.parts_max {
-            let message = format!("the store takes {} parts of {} bytes at the most", store.options.parts_max, store.options.part_bytes);
-            return Err(DriverError::new(ErrorClass::Full, message));
+            return Err(full(&store.options));
         }
         let most = (UPLOAD_MAX_BYTES / store.options.part_bytes).saturating_sub(1).max(1);
         while self.running.len() + self.failed.len() >= most {
@@ -68,20 +95,25 @@ impl Sending {
         Ok(())
     }
 
-    /// Sends a part.
-    pub(super) fn start<B: Bucket>(&mut self, store: &Arc<Store<B>>, object: &str, upload: &str, payload: Payload) {
-        let number = self.next;
+    /// The next part was made by the store.
+    pub(super) fn adopt(&mut self, tag: String) {
+        self.sent.push(Part { number: self.next, tag });
         self.next += 1;
-        self.spawn(store, object, upload, number, payload);
     }
 
-    fn spawn<B: Bucket>(&mut self, store: &Arc<Store<B>>, object: &str, upload: &str, number: u32, payload: Payload) {
-        let (store, object, upload) = (store.clone(), object.to_owned(), upload.to_owned());
+    /// Sends a part.
+    pub(super) fn start<B: Bucket>(&mut self, store: &Arc<Store<B>>, payload: Payload) {
+        let number = self.next;
+        self.next += 1;
+        self.spawn(store, number, payload);
+    }
+
+    fn spawn<B: Bucket>(&mut self, store: &Arc<Store<B>>, number: u32, payload: Payload) {
+        let (store, object, upload) = (store.clone(), self.object.clone(), self.upload.clone());
         let runs_on = store.reactor.handle().clone();
         let send = async move {
-            let permits = u32::try_from(payload.len() >> 10).unwrap_or(u32::MAX);
             // `Err` only if the semaphore were closed, which nobody does.
-            let _permits = store.sending.acquire_many(permits).await;
+            let _permits = store.sending.acquire_many(permits(payload.len(), &store.options)).await;
             let part = |_| store.bucket.part(&object, &upload, number, payload.clone());
             let answer = store.request(&Call::unbounded(), part).await;
             Sent { number, payload, answer }
@@ -89,29 +121,29 @@ impl Sending {
         self.running.spawn_on(send, &runs_on);
     }
 
-    /// Waits until every part is stored; those that failed before are sent again.
-    pub(super) async fn settle<B: Bucket>(
-        &mut self,
-        store: &Arc<Store<B>>,
-        object: &str,
-        upload: &str,
-        call: &Call,
-    ) -> Result<(), DriverError> {
-        self.error = None;
+    fn again<B: Bucket>(&mut self, store: &Arc<Store<B>>) {
         for (number, payload) in std::mem::take(&mut self.failed) {
-            self.spawn(store, object, upload, number, payload);
+            self.spawn(store, number, payload);
         }
+    }
+
+    /// Waits until every part is stored; those that failed before are sent again.
+    pub(super) async fn settle<B: Bucket>(&mut self, store: &Arc<Store<B>>, call: &Call) -> Result<(), DriverError> {
+        self.error = None;
+        self.again(store);
         while !self.running.is_empty() {
             self.one(call).await?;
         }
         self.sent.sort_unstable_by_key(|part| part.number);
-        Ok(())
+        // A part whose task ended without an answer is never made up for: without it the object would have a gap.
+        if (self.earlier as usize) + self.sent.len() == self.parts() as usize { Ok(()) } else { Err(lost()) }
     }
 
     /// Waits for one of them.
     async fn one(&mut self, call: &Call) -> Result<(), DriverError> {
-        let sent = crate::tries::within(call, async { Ok(self.running.join_next().await) }).await?;
-        self.take(sent.and_then(Result::ok));
+        if let Some(sent) = crate::tries::within(call, async { Ok(self.running.join_next().await) }).await? {
+            self.take(sent.ok());
+        }
         self.error.take().map_or(Ok(()), Err)
     }
 
@@ -123,7 +155,7 @@ impl Sending {
                 self.error = Some(error);
             }
             // The task panicked or the runtime ended: the bytes of the part are lost, and so is the upload.
-            None => self.error = Some(DriverError::new(ErrorClass::Internal, "a part of the upload was lost on its way")),
+            None => self.error = Some(lost()),
         }
     }
 
@@ -134,25 +166,38 @@ impl Sending {
     }
 }
 
-/// The parts of earlier sessions, which must still be what they were.
-pub(super) async fn earlier<B: Bucket>(store: &Store<B>, call: &Call, state: &State) -> Result<Vec<Part>, DriverError> {
-    if state.parts == 0 {
+fn lost() -> DriverError {
+    DriverError::new(ErrorClass::Internal, "a part of the upload was lost on its way")
+}
+
+fn full(options: &Options) -> DriverError {
+    let Options { parts_max, part_bytes, .. } = options;
+    let message =
+        format!("the store takes {parts_max} parts of an upload, here of {part_bytes} bytes; a greater part_bytes makes room for more");
+    DriverError::new(ErrorClass::Full, message)
+}
+
+/// A part may be larger than this instance makes them, if another one with other settings put the upload down.
+fn permits(length: usize, options: &Options) -> u32 {
+    u32::try_from(length.min(options.sending_max()) >> 10).unwrap_or(u32::MAX)
+}
+
+/// The parts of earlier sessions, which must still be what they were: so many, with this hash.
+pub(super) async fn earlier<B: Bucket>(
+    store: &Store<B>,
+    call: &Call,
+    (object, upload): (&str, &str),
+    (number, tags): (u32, &str),
+) -> Result<Vec<Part>, DriverError> {
+    if number == 0 {
         return Ok(Vec::new());
     }
-    let upload = state.upload.as_deref().unwrap_or_default();
-    let mut parts = store.request(call, |_| store.bucket.parts(&state.object, upload)).await?;
+    let mut parts = store.request(call, |_| store.bucket.parts(object, upload)).await?;
     // Those after are what somebody wrote who was not heard of again; this session writes over them.
-    parts.retain(|part| part.number <= state.parts);
-    if state.has(&parts) {
+    parts.retain(|part| part.number <= number);
+    if parts.len() == number as usize && chained("", &parts) == tags {
         return Ok(parts);
     }
     let message = "somebody else went on with an older token of the upload, and wrote over a part of it";
     Err(DriverError::new(ErrorClass::Conflict, message))
-}
-
-/// An empty tail, if the store still has an upload that was never put down.
-pub(super) async fn are_there<B: Bucket>(store: &Store<B>, call: &Call, state: &State) -> Result<Payload, DriverError> {
-    let upload = state.upload.as_deref().unwrap_or_default();
-    store.request(call, |_| store.bucket.parts(&state.object, upload)).await?;
-    Ok(Payload::default())
 }

@@ -30,6 +30,11 @@ impl Kept {
         }
     }
 
+    /// The record is over.
+    pub(super) fn forget(&self, record: &str) {
+        self.take(record);
+    }
+
     fn take(&self, record: &str) -> Option<Payload> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = kept.iter().position(|(name, _)| name == record)?;
@@ -55,12 +60,11 @@ pub(super) async fn read<B: Bucket>(store: &Arc<Store<B>>, call: &Call, name: &s
         return Err(over());
     }
     if let Some(tail) = store.kept.take(name) {
+        // Another instance may have gone on since, or ended the upload.
+        store.request(call, |_| store.bucket.head(name)).await.map_err(or_over)?;
         return Ok(tail);
     }
-    let record = match reading::whole(store, call, name, ByteRange::ALL).await {
-        Err(error) if error.class() == ErrorClass::NotFound => return Err(over()),
-        record => record?,
-    };
+    let record = reading::whole(store, call, name, ByteRange::ALL).await.map_err(or_over)?;
     match split(&record) {
         Some((of, tail)) if of == *state => Ok(Payload::from(tail)),
         _ => Err(DriverError::new(ErrorClass::InvalidArgument, "the token is not that of the upload's record")),
@@ -80,6 +84,10 @@ fn split(record: &Bytes) -> Option<(State, Bytes)> {
     Some((serde_json::from_slice(&record[..end]).ok()?, record.slice(end + 1..)))
 }
 
-fn over() -> DriverError {
+pub(super) fn or_over(error: DriverError) -> DriverError {
+    if error.class() == ErrorClass::NotFound { over() } else { error }
+}
+
+pub(super) fn over() -> DriverError {
     DriverError::new(ErrorClass::NotFound, "the upload was committed, aborted or purged, or a newer token of it was used")
 }

@@ -1,0 +1,106 @@
+//! Uploads at random: sizes, sessions, hosts that are lost, faults at any request. What is committed is what was written.
+
+use longshore_bucket::Options;
+use longshore_plugin_api::{Bytes, Driver, ErrorClass, Upload, UploadToken};
+
+use crate::memory::Wrong;
+use crate::trial::{Answer, CALL, PART, Trial, bytes, copied, key, options, segmented, trial};
+
+const CALLS: [&str; 10] = ["begin", "part", "parts", "part_copy", "put", "get", "head", "complete", "copy", "list"];
+const WRONG: [Wrong; 4] = [Wrong::Lost, Wrong::Lost, Wrong::Refused(ErrorClass::Unauthorized), Wrong::Refused(ErrorClass::Throttled)];
+
+/// Xorshift: enough to choose by.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % end as u64) as usize
+    }
+}
+
+/// One upload from begin to commit.
+async fn upload(it: &Trial, random: &mut Random, length: usize, faulty: bool) -> Answer {
+    let whole = bytes(length, random.below(256) as u8);
+    let hint = (random.below(2) == 0).then(|| key("k"));
+    let mut upload = it.begin(hint.as_ref()).await?;
+    let mut last: Option<(UploadToken, u64)> = None;
+    for _ in 0..10_000 {
+        if faulty && random.below(4) == 0 {
+            it.content().fail(CALLS[random.below(CALLS.len())], WRONG[random.below(WRONG.len())], 1 + random.below(4) as u32);
+        }
+        match random.below(8) {
+            0 => {
+                if let Ok(token) = upload.suspend(&CALL).await {
+                    last = Some((copied(&token), upload.offset()));
+                }
+            }
+            // A host is lost, or hands on.
+            1 => {
+                if let Some((token, offset)) = &last {
+                    drop(upload);
+                    it.content().heal();
+                    upload = it.drivers[random.below(2)].upload_resume(&CALL, token).await?;
+                    assert_eq!(upload.offset(), *offset, "what was put down is there");
+                }
+            }
+            2 if upload.offset() as usize == whole.len() => {
+                if upload.commit(&CALL, &key("k"), whole.len() as u64).await.is_ok() {
+                    it.content().heal();
+                    return it.holds(&key("k"), &whole, "at random").await;
+                }
+            }
+            _ => {
+                let from = upload.offset() as usize;
+                let piece = &whole[from..whole.len().min(from + random.below(3 * PART))];
+                let written = upload.write(&CALL, Bytes::copy_from_slice(piece)).await;
+                let accepted = upload.offset() as usize - from;
+                assert!(accepted == piece.len() || accepted < piece.len() && written.is_err(), "{accepted} of {}", piece.len());
+            }
+        }
+        it.content().heal();
+    }
+    panic!("the upload does not come to an end")
+}
+
+#[expect(clippy::print_stdout, reason = "a failed test is run again with the seed that it printed")]
+fn seed() -> u64 {
+    let given = std::env::var("LONGSHORE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| u64::from(std::process::id())).max(1);
+    println!("seed: LONGSHORE_TEST_SEED={seed}");
+    seed
+}
+
+fn at_random(name: &str, options: Options, length: usize, faulty: bool) {
+    let mut random = Random(seed().wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    trial(name, options, async move |it| {
+        for _ in 0..40 {
+            let length = random.below(length);
+            upload(&it, &mut random, length, faulty).await?;
+            // What sessions left whose host was lost.
+            for token in it.drivers[0].upload_list(&CALL, 0).await? {
+                it.drivers[0].upload_resume(&CALL, &token).await?.abort(&CALL).await?;
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn uploads_arrive_whole() {
+    at_random("random", options(), 20 * PART, false);
+    at_random("random-equal", Options { equal_parts: true, ..options() }, 20 * PART, false);
+}
+
+#[test]
+fn uploads_with_segments_arrive_whole() {
+    at_random("random-segments", segmented(), 30 * PART, false);
+    at_random("random-segments-faults", Options { attempts: 2, parts_max: 100, ..segmented() }, 40 * PART, true);
+}
+
+#[test]
+fn uploads_arrive_whole_over_a_bad_network() {
+    at_random("random-faults", Options { attempts: 2, ..options() }, 20 * PART, true);
+}
