@@ -75,6 +75,9 @@ pub trait Driver: Send + Sync + Sized + 'static {
 
     /// Removes an object.
     ///
+    /// Where a service does not tell whether something was there, look first: of deletes that overlap all may then succeed, and one that
+    /// begins after the object was gone must not.
+    ///
     /// # Errors
     /// `not_found` if the key is absent, every time.
     fn delete(&self, call: &Call, key: &Key) -> impl Future<Output = Result<(), DriverError>> + Send;

@@ -15,6 +15,8 @@ pub const COMPONENT_MAX_BYTES: usize = 255;
 ///
 /// Borrowed, like `str`; the owned form is [`KeyBuf`]. Keys are compared as bytes and are literal: `%41` is not `A`.
 ///
+/// A driver of a service with shorter names may answer `invalid_key` to keys of more than 900 bytes, in every call alike.
+///
 /// Source: driver contract, section 1.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]

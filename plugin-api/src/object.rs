@@ -2,6 +2,9 @@
 
 /// Facts about one object.
 ///
+/// What a write answers is what `stat` answers right after. Where a service does not tell it, `modified` may be off by 2 s and `version`
+/// absent; the size never.
+///
 /// Source: driver contract, section 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectInfo {

@@ -163,7 +163,7 @@ async fn any_range_is_that_of_the_bytes(it: &Subject) -> Outcome {
     let [_, (name, bytes)] = two_objects(it).await?;
     let mut random = Random::new(it.seed());
     let size = bytes.len() as u64;
-    for _ in 0..RANGES {
+    for _ in 0..it.rounds(RANGES) {
         let offset = random.number() % (size + 1);
         // Most of them short, so that there can be many.
         let most = *random.one_of(&[16, 5000, 5000, 70_000, 70_000, 70_000, 70_000, size + 100]);

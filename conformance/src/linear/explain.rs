@@ -1,6 +1,6 @@
 //! A bad history as a report shows it.
 
-use super::{Judgement, Operation, judge};
+use super::{Deletes, Judgement, Operation, judge};
 use crate::verdict::{Breach, Event, Stop};
 
 /// How many calls before the culprit a report shows.
@@ -10,8 +10,8 @@ const SHOWN: usize = 60;
 const MAX_STEPS: usize = 400_000;
 
 /// `Ok` if there is an order of the calls of `key` that explains every answer.
-pub(crate) fn must_be_linear(key: &str, history: &[Operation]) -> Result<(), Stop> {
-    match judge(history, MAX_STEPS) {
+pub(crate) fn must_be_linear(key: &str, history: &[Operation], deletes: Deletes) -> Result<(), Stop> {
+    match judge(history, deletes, MAX_STEPS) {
         Judgement::Linear => Ok(()),
         Judgement::Undecided => {
             let what = format!("the history of {key:?} with {} calls was searched in {MAX_STEPS} steps", history.len());

@@ -91,6 +91,16 @@ pub(crate) struct Operation {
     pub(crate) act: Act,
 }
 
+/// How many of the deletes of one object succeed that overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deletes {
+    /// One.
+    OneWins,
+    /// All may: the back-end does not tell whether something was there, so a driver looks first, and each of them saw the object (driver
+    /// contract, section 3, `delete`). One of them takes effect on it. One that began after it took effect has seen that nothing is there.
+    AllMayWin,
+}
+
 /// What is known of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Judgement {
@@ -103,8 +113,8 @@ pub(crate) enum Judgement {
 }
 
 /// Judges the history of one register, which is empty at first. At most `max_steps` orders are begun for each prefix of it.
-pub(crate) fn judge(history: &[Operation], max_steps: usize) -> Judgement {
-    match search::search(&until(history, u64::MAX), max_steps) {
+pub(crate) fn judge(history: &[Operation], deletes: Deletes, max_steps: usize) -> Judgement {
+    match search::search(&until(history, u64::MAX), deletes, max_steps) {
         Found::Order => return Judgement::Linear,
         Found::GaveUp => return Judgement::Undecided,
         Found::None => {}
@@ -115,7 +125,7 @@ pub(crate) fn judge(history: &[Operation], max_steps: usize) -> Judgement {
     let (mut good, mut bad) = (0, ended.len());
     while bad - good > 1 {
         let middle = good + (bad - good) / 2;
-        match search::search(&until(history, ended[middle - 1].0), max_steps) {
+        match search::search(&until(history, ended[middle - 1].0), deletes, max_steps) {
             Found::Order => good = middle,
             // What cannot be decided may make the culprit a later one, never a wrong verdict.
             Found::GaveUp => good = middle,

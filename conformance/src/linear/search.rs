@@ -1,9 +1,9 @@
 //! The search for an order. It goes forward by one operation at a time, back where an answer does not fit, and never twice through the
-//! same place: a place is the set of operations done and what the register holds then.
+//! same place: a place is the set of operations done and what the register is then.
 
 use std::collections::HashSet;
 
-use super::{Held, Operation};
+use super::{Act, Deletes, Held, Operation};
 
 /// What a search ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +30,43 @@ impl Done {
     }
 }
 
+/// What the register is at a place.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Register {
+    held: Held,
+    /// The latest instant at which a delete can have emptied it, by the order so far, if one has.
+    emptied: Option<u64>,
+}
+
+impl Register {
+    const NEW: Self = Self { held: None, emptied: None };
+
+    /// The register after an operation; `None` if it would have answered otherwise.
+    fn after(self, operation: &Operation, deletes: Deletes) -> Option<Self> {
+        let end = operation.end.unwrap_or(u64::MAX);
+        let held = match operation.act.on(self.held) {
+            Some(held) => held,
+            // It saw the object, and another delete was quicker: one that took effect after this one began.
+            None if deletes == Deletes::AllMayWin && operation.act == WON && self.emptied.is_some_and(|at| at >= operation.begin) => None,
+            None => return None,
+        };
+        let emptied = match (self.held, held) {
+            // All that follows in the order happens no earlier, and each before its end.
+            (None, None) => self.emptied.map(|at| at.min(end)),
+            (Some(_), None) => Some(end),
+            (_, Some(_)) => None,
+        };
+        // Where it decides nothing it must not make two places of one.
+        Some(Self { held, emptied: emptied.filter(|_| deletes == Deletes::AllMayWin) })
+    }
+}
+
+/// A delete that found something.
+const WON: Act = Act::Delete { found: true };
+
 /// A place on the way, and what can be done next there.
 struct Place {
-    held: Held,
+    register: Register,
     /// What was done to come here.
     by: Option<usize>,
     /// What was not tried yet, the best at the end.
@@ -40,19 +74,19 @@ struct Place {
 }
 
 /// Searches for an order of `history`, in at most `max_steps` steps.
-pub(super) fn search(history: &[Operation], max_steps: usize) -> Found {
+pub(super) fn search(history: &[Operation], deletes: Deletes, max_steps: usize) -> Found {
     let mut operations = history.to_vec();
     operations.sort_by_key(|operation| operation.begin);
     let mut left = operations.iter().filter(|operation| operation.end.is_some()).count();
     let mut done = Done(vec![0; operations.len().div_ceil(64)]);
     let mut seen = HashSet::new();
-    let mut way = vec![Place { held: None, by: None, next: candidates(&operations, &done) }];
+    let mut way = vec![Place { register: Register::NEW, by: None, next: candidates(&operations, &done) }];
     let mut steps = 0;
     while let Some(place) = way.last_mut() {
         if left == 0 {
             return Found::Order;
         }
-        let held = place.held;
+        let register = place.register;
         let Some(index) = place.next.pop() else {
             // Nothing fits here: back.
             if let Some(by) = place.by {
@@ -62,9 +96,9 @@ pub(super) fn search(history: &[Operation], max_steps: usize) -> Found {
             way.pop();
             continue;
         };
-        let Some(held) = operations[index].act.on(held) else { continue };
+        let Some(register) = register.after(&operations[index], deletes) else { continue };
         done.flip(index);
-        if !seen.insert((done.clone(), held)) {
+        if !seen.insert((done.clone(), register)) {
             done.flip(index);
             continue;
         }
@@ -73,7 +107,7 @@ pub(super) fn search(history: &[Operation], max_steps: usize) -> Found {
             return Found::GaveUp;
         }
         left -= usize::from(operations[index].end.is_some());
-        way.push(Place { held, by: Some(index), next: candidates(&operations, &done) });
+        way.push(Place { register, by: Some(index), next: candidates(&operations, &done) });
     }
     Found::None
 }

@@ -46,15 +46,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use longshore_loader::api::DriverError;
 use longshore_loader::api::metadata::{AbiKind, Consistency, DriverInfo, Durability};
+use longshore_loader::api::{DriverError, ObjectInfo};
 use longshore_loader::{Inspection, LoadedDriver, OpenOptions, Policy, inspect, load, verify};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::case::Need;
 use crate::config::{DriverConfig, Place, StoreKind, schema};
-use crate::verdict::Stop;
+use crate::verdict::{Stop, hold};
 
 pub(crate) use instance::{Instance, InstanceUpload, Trace};
 pub(crate) use random::Random;
@@ -119,6 +119,33 @@ impl Trial {
         let unique = u64::from_str_radix(&place.unique, 16).unwrap_or(0);
         let number = name.bytes().fold(unique, |number, byte| Random::new(number ^ u64::from(byte)).number());
         Ok(self.setting.config.settings(&Place { folder, unique: format!("{number:016x}"), proxy: place.proxy.clone() }))
+    }
+
+    /// True if the store is a service, for which the contract asks less in a few places.
+    pub(crate) fn is_service(&self) -> bool {
+        self.setting.config.kind(self.info()) == StoreKind::Service
+    }
+
+    /// How often something is done that is done `most` times on this machine: less, where every call goes over a network.
+    pub(crate) fn rounds(&self, most: usize) -> usize {
+        const FEWER: usize = 4;
+        if self.is_service() { most.div_ceil(FEWER) } else { most }
+    }
+
+    /// Holds what a write has told of its object to what `stat` tells right after it (driver contract, section 2, `ObjectInfo`).
+    pub(crate) fn told_as_stat(&self, told: &ObjectInfo, stat: &ObjectInfo, what: impl std::fmt::Display) -> Result<(), Stop> {
+        /// A service may not answer a write with its time, and tells it in whole seconds later.
+        const MODIFIED_OFF_MAX_MS: u64 = 2000;
+        let both = || told.version.as_ref().zip(stat.version.as_ref());
+        let alike = if self.is_service() {
+            told.size == stat.size
+                && told.modified.abs_diff(stat.modified) <= MODIFIED_OFF_MAX_MS
+                && both().is_none_or(|(told, stat)| told == stat)
+        } else {
+            told == stat
+        };
+        hold!(alike, "{what} tells {told:?}, stat right after it {stat:?}");
+        Ok(())
     }
 
     /// Adds a measured value to the report.

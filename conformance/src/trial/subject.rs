@@ -8,7 +8,6 @@ use longshore_loader::api::{
 };
 
 use super::{Instance, Trial};
-use crate::config::StoreKind;
 use crate::verdict::{Stop, hold};
 
 /// The context of every call here: as long as the driver's handle allows.
@@ -52,7 +51,7 @@ impl Subject {
             return Ok(subject);
         }
         let names = found.entries.iter().map(Entry::text).collect::<Vec<_>>().join(", ");
-        if subject.setting.config.kind(subject.info()) == StoreKind::Service {
+        if subject.is_service() {
             // Somebody's images, perhaps.
             let advice = "give each case a store of its own with {folder} or {unique} in the settings, or name an empty one";
             return Err(Stop::Harness(format!(

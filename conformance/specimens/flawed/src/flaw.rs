@@ -64,4 +64,8 @@ longshore_specimen_sound::flaws! {
     Discards = "discards" "M94" "answers ok and keeps nothing",
     LiesAboutHealth = "lies-about-health" "M95" "is healthy when its root is gone",
     AnswersAfterClose = "closes-nothing" "M96" "keeps its descriptors and threads when it is closed",
+    LeavesSockets = "leaves-sockets" "M98" "leaves a pair of sockets for each instance",
+    LooksThenDeletes = "looks-then-deletes" "M99" "looks whether an object is there, and answers ok whoever deletes it then",
+    RefusesLongKeys = "refuses-long-keys" "M100" "refuses keys of more than 900 bytes, as only a service may",
+    TellsOtherTime = "tells-other-time" "M101" "answers a put with a time that is off by a second, as only a service may",
 }

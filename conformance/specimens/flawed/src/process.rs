@@ -36,6 +36,9 @@ pub(crate) fn disturb(flaw: Flaw) {
                 }
             });
         }
+        Flaw::LeavesSockets => {
+            Box::leak(Box::new(std::os::unix::net::UnixStream::pair()));
+        }
         Flaw::Prints => print(),
         _ => {}
     }

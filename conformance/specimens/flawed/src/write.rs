@@ -49,6 +49,9 @@ impl Opened {
         match self.flaw {
             Flaw::Prints => crate::process::print(),
             Flaw::IgnoresCancel if bytes.len() >= 1 << 20 => std::thread::sleep(Duration::from_secs(3)),
+            Flaw::RefusesLongKeys if key.as_str().len() > 900 => {
+                return Err(DriverError::new(ErrorClass::InvalidKey, "the key is too long"));
+            }
             Flaw::Discards => return Ok(ObjectInfo::new(bytes.len() as u64, 0)),
             Flaw::NothingSupported if condition == Condition::IfAbsent => return Err(DriverError::unsupported("put if absent")),
             Flaw::WritesInPlace if condition == Condition::Always => return self.write_in_place(key, &path, &bytes),
@@ -75,10 +78,10 @@ impl Opened {
         if self.has(Flaw::CachesForProcess) {
             remembered().insert(path.clone(), bytes.clone());
         }
-        path.symlink_metadata().map(|metadata| info(&metadata)).or_else(|_| {
-            // Somebody has deleted it since.
-            Ok(ObjectInfo::new(bytes.len() as u64, 0))
-        })
+        // Somebody may have deleted it since.
+        let told = path.symlink_metadata().map_or_else(|_| ObjectInfo::new(bytes.len() as u64, 0), |metadata| info(&metadata));
+        let off = if self.has(Flaw::TellsOtherTime) { 1000 } else { 0 };
+        Ok(ObjectInfo { modified: told.modified - off, ..told })
     }
 
     /// The bytes that a flaw makes of `bytes`.

@@ -12,7 +12,9 @@ mod read;
 pub mod service;
 mod upload;
 
-use std::sync::Arc;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use longshore_plugin_api::blocking::{Blocking, BlockingDriver, BlockingRead};
@@ -35,6 +37,9 @@ longshore_plugin_api::export_driver! {
     durability: Process,
     settings: include_str!("../settings.schema.json"),
 }
+
+/// Made once for the process and never closed, as by the runtimes of many a client's library.
+static SIGNALS: OnceLock<io::Result<(UnixStream, UnixStream)>> = OnceLock::new();
 
 /// An instance.
 pub struct Remote(Arc<Client>);
@@ -84,6 +89,10 @@ impl BlockingDriver for Remote {
 
     fn open(settings: Settings, _: &Host) -> Result<Self, DriverError> {
         let driver = Self(Arc::new(Client::new(settings.parse::<RemoteSettings>()?.check()?)));
+        SIGNALS.get_or_init(UnixStream::pair);
+        if driver.0.has(Flaw::LeavesSockets) {
+            Box::leak(Box::new(UnixStream::pair()));
+        }
         // An operator learns now, and not at the first push, that a password is wrong.
         driver.health()?;
         Ok(driver)
@@ -98,11 +107,19 @@ impl BlockingDriver for Remote {
     }
 
     fn put(&self, key: &Key, bytes: Bytes, condition: Condition) -> Result<ObjectInfo, DriverError> {
-        let mut request = Request::new("PUT", read::object(key), key).carrying(&bytes);
+        if self.0.has(Flaw::RefusesLongPuts) && key.as_str().len() > read::NAME_MAX_BYTES {
+            return Err(read::too_long(key));
+        }
+        let mut request = Request::new("PUT", self.0.object(key)?, key).carrying(&bytes);
         if condition == Condition::IfAbsent {
             request = request.with("If-None-Match", "*");
         }
-        read::info(&self.0.ask(&request, &[201])?.head)
+        let size = read::info(&self.0.ask(&request, &[201])?.head)?.size;
+        // As of a service that does not tell the rest: by this machine's clock, and without a version.
+        let late = if self.0.has(Flaw::TellsOtherTime) { 10_000 } else { 0 };
+        let modified = i64::try_from(message::now_ms()).unwrap_or(i64::MAX) - late;
+        let version = self.0.has(Flaw::TellsOtherVersion).then(|| "another".into());
+        Ok(ObjectInfo { size, modified, version })
     }
 
     fn list(&self, request: &ListRequest<'_>) -> Result<ListPage, DriverError> {
@@ -110,7 +127,15 @@ impl BlockingDriver for Remote {
     }
 
     fn delete(&self, key: &Key) -> Result<(), DriverError> {
-        self.0.ask(&Request::new("DELETE", read::object(key), key), &[204]).map(drop)
+        let request = Request::new("DELETE", self.0.object(key)?, key);
+        if self.0.has(Flaw::RetriesBlindly) {
+            return self.0.ask(&request, &[204]).map(drop);
+        }
+        // As with a service that does not tell whether something was there.
+        if !self.0.has(Flaw::DeletesBlindly) {
+            self.0.stat(key)?;
+        }
+        self.0.ask(&request, &[204, 404]).map(drop)
     }
 
     fn upload_begin(&self, _: Option<&Key>) -> Result<RemoteUpload, DriverError> {
@@ -135,7 +160,7 @@ impl BlockingDriver for Remote {
     }
 
     fn copy(&self, from: &Key, to: &Key) -> Result<ObjectInfo, DriverError> {
-        let request = Request::new("PUT", read::object(to), from).with("X-Copy-From", message::escaped(from.as_str()));
+        let request = Request::new("PUT", self.0.object(to)?, from).with("X-Copy-From", self.0.name(from)?);
         read::info(&self.0.ask(&request, &[201])?.head)
     }
 

@@ -10,9 +10,13 @@ use crate::client::{Answer, Body, Client, Connection, Request};
 use crate::flaw::Flaw;
 use crate::message::{Head, escaped};
 
-/// The path of an object.
-pub(crate) fn object(key: &Key) -> String {
-    format!("/objects/{}", escaped(key.as_str()))
+/// The longest name of an object, as if the service had no longer ones.
+pub(crate) const NAME_MAX_BYTES: usize = 1000;
+
+/// The refusal of a key that the service has no name for (driver contract, section 1).
+pub(crate) fn too_long(key: &Key) -> DriverError {
+    let length = key.as_str().len();
+    DriverError::new(ErrorClass::InvalidKey, format!("the key has {length} bytes, and the service's names at most {NAME_MAX_BYTES}"))
 }
 
 /// What a head tells of its object.
@@ -26,12 +30,28 @@ pub(crate) fn info(head: &Head) -> Result<ObjectInfo, DriverError> {
 }
 
 impl Client {
+    /// The service's name of an object, escaped.
+    pub(crate) fn name(&self, key: &Key) -> Result<String, DriverError> {
+        let max = if self.has(Flaw::RefusesSoon) { NAME_MAX_BYTES / 2 } else { NAME_MAX_BYTES };
+        let text = key.as_str();
+        match text.get(..max) {
+            Some(cut) if text.len() > max && self.has(Flaw::CutsLongKeys) => Ok(escaped(cut)),
+            Some(_) if text.len() > max && !self.has(Flaw::RefusesLongPuts) => Err(too_long(key)),
+            _ => Ok(escaped(text)),
+        }
+    }
+
+    /// The path of an object.
+    pub(crate) fn object(&self, key: &Key) -> Result<String, DriverError> {
+        Ok(format!("/objects/{}", self.name(key)?))
+    }
+
     pub(crate) fn stat(&self, key: &Key) -> Result<ObjectInfo, DriverError> {
-        info(&self.ask(&Request::new("HEAD", object(key), key), &[200])?.head)
+        info(&self.ask(&Request::new("HEAD", self.object(key)?, key), &[200])?.head)
     }
 
     pub(crate) fn read(self: &Arc<Self>, key: &Key, range: ByteRange) -> Result<BlockingRead, DriverError> {
-        let mut request = Request::new("GET", object(key), key);
+        let mut request = Request::new("GET", self.object(key)?, key);
         match range.length {
             None if range.offset == 0 => {}
             None => request = request.with("Range", format_args!("bytes={}-", range.offset)),

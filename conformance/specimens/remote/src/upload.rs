@@ -7,7 +7,7 @@ use longshore_plugin_api::{Bytes, DriverError, ErrorClass, Key, ObjectInfo, Uplo
 
 use crate::client::{Client, Request};
 use crate::flaw::Flaw;
-use crate::message::{Head, escaped};
+use crate::message::Head;
 use crate::read::info;
 
 /// How many dropped uploads are told in one request.
@@ -72,7 +72,7 @@ impl BlockingUpload for RemoteUpload {
     }
 
     fn commit(&mut self, destination: &Key, size: u64) -> Result<ObjectInfo, DriverError> {
-        let mut request = self.request("POST", "/commit").with("X-Key", escaped(destination.as_str()));
+        let mut request = self.request("POST", "/commit").with("X-Key", self.client.name(destination)?);
         if !self.client.has(Flaw::AppendsTwice) {
             request = request.with("X-Size", size);
         }

@@ -73,9 +73,9 @@ async fn what_was_put_is_read(it: &Subject) -> Outcome {
     let put = it.put("a/b", "hello").await?;
     hold!(put.size == 5, "put tells a size of {}, not 5", put.size);
     let stat = it.driver.stat(&CALL, key("a/b")).await?;
-    hold!(stat == put, "stat tells {stat:?}, put told {put:?}");
+    it.told_as_stat(&put, &stat, "put")?;
     let (read, bytes) = it.read("a/b", ByteRange::ALL).await?;
-    hold!(read == put, "read tells {read:?}, put told {put:?}");
+    hold!(read == stat, "read tells {read:?}, stat told {stat:?}");
     same(b"hello", &bytes, "an object of five bytes")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let modified = u128::try_from(put.modified).unwrap_or(0);

@@ -28,6 +28,7 @@ use self::register::Wish::{self, Create, Delete, Get, List, Put, Stat, Upload};
 use self::stream::{long_streams_agree_with_a_model, stream_agrees_with_a_model};
 use self::threads::{any_thread_may_call, ended_threads_leave_nothing, keys_do_not_mix, small_stacks_are_enough};
 use crate::case::{Need, Outcome, cases};
+use crate::linear::Deletes;
 use crate::trial::peer::Peer;
 use crate::trial::{CALL, Subject};
 
@@ -73,14 +74,14 @@ const CREATE: &[Wish] = &[Create, Create, Create, Delete, Delete, Get, Get, Stat
 
 async fn one_instance_is_a_register(it: &Subject) -> Outcome {
     let callers = spread(&[Caller::Instance(it.driver.clone())]);
-    let game = Game { callers, wishes: ALL, keys: 6, calls: 16, give_up: false };
+    let game = Game { callers, wishes: ALL, keys: 6, calls: 16, give_up: false, deletes: deletes(it) };
     note(it, game).await
 }
 
 async fn two_instances_are_a_register(it: &Subject) -> Outcome {
     let second = it.second().await?;
     let callers = spread(&[Caller::Instance(it.driver.clone()), Caller::Instance(second.clone())]);
-    note(it, Game { callers, wishes: ALL, keys: 6, calls: 16, give_up: false }).await?;
+    note(it, Game { callers, wishes: ALL, keys: 6, calls: 16, give_up: false, deletes: deletes(it) }).await?;
     second.close(&CALL).await?;
     Ok(())
 }
@@ -91,14 +92,14 @@ async fn processes_are_a_register(it: &Subject) -> Outcome {
         callers.push(Caller::Peer(Arc::new(Peer::start(it).await?)));
     }
     callers.push(Caller::Instance(it.driver.clone()));
-    note(it, Game { callers: spread(&callers), wishes: ALL, keys: 4, calls: 12, give_up: false }).await
+    note(it, Game { callers: spread(&callers), wishes: ALL, keys: 4, calls: 12, give_up: false, deletes: deletes(it) }).await
 }
 
 async fn creators_have_one_winner(it: &Subject) -> Outcome {
     let shared = it.setting.config.is_shared(it.info());
     let second = if shared { it.second().await? } else { it.driver.clone() };
     let callers = spread(&[Caller::Instance(it.driver.clone()), Caller::Instance(second.clone())]);
-    note(it, Game { callers, wishes: CREATE, keys: 8, calls: 16, give_up: false }).await?;
+    note(it, Game { callers, wishes: CREATE, keys: 8, calls: 16, give_up: false, deletes: deletes(it) }).await?;
     if shared {
         second.close(&CALL).await?;
     }
@@ -107,7 +108,11 @@ async fn creators_have_one_winner(it: &Subject) -> Outcome {
 
 async fn given_up_calls_happen_once_or_never(it: &Subject) -> Outcome {
     let callers = vec![Caller::Instance(it.driver.clone()); 6];
-    note(it, Game { callers, wishes: ALL, keys: 8, calls: 10, give_up: true }).await
+    note(it, Game { callers, wishes: ALL, keys: 8, calls: 10, give_up: true, deletes: deletes(it) }).await
+}
+
+fn deletes(it: &Subject) -> Deletes {
+    if it.is_service() { Deletes::AllMayWin } else { Deletes::OneWins }
 }
 
 /// Eight clients, who take the ways in turns.

@@ -8,7 +8,7 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::caller::{Caller, Refused};
-use crate::linear::{Act, Operation, must_be_linear};
+use crate::linear::{Act, Deletes, Operation, must_be_linear};
 use crate::trial::abandon::{dropped_after, due_in};
 use crate::trial::{CALL, Random};
 use crate::verdict::Stop;
@@ -51,6 +51,8 @@ pub(super) struct Game {
     pub(super) calls: usize,
     /// True if some calls are given up before they are answered.
     pub(super) give_up: bool,
+    /// How many deletes that overlap may succeed.
+    pub(super) deletes: Deletes,
 }
 
 /// What was played.
@@ -75,7 +77,7 @@ impl Game {
             let history = self.on(&name, in_step, &mut random).await?;
             played.calls += history.len();
             played.unknown += history.iter().filter(|operation| operation.end.is_none()).count();
-            must_be_linear(&name, &history)?;
+            must_be_linear(&name, &history, self.deletes)?;
         }
         Ok(played)
     }

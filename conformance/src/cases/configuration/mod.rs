@@ -26,7 +26,8 @@ cases! { "configuration":
     file "CFG-01" Must Static Core [] schema_is_whole, "section 6, settings" =
         "the file carries a readable schema in which every setting has a type and a sentence for people";
     file "CFG-02" Must Load Core [] least_and_most_settings_open, "section 6, settings" =
-        "the required settings alone open the driver, and so do they with every default written out; every example fits";
+        "the required settings alone open the driver (of a service, all without a default), and so do they with every default written out; \
+         every example fits";
     file "CFG-03" Must Load Core [] unknown_setting_is_refused, "section 3, open" =
         "an unknown setting is refused as `config`, by its name";
     file "CFG-04" Must Load Core [Need::AnySetting] every_fault_is_named_at_once, "section 3, open" =

@@ -1,11 +1,11 @@
 //! What the schema says, and what the driver understands.
 
-use longshore_loader::api::schema::{Kind, Object, Property};
+use longshore_loader::api::schema::{Kind, Object, Property, Schema};
 use longshore_loader::api::{Driver, ErrorClass};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::answer_to;
-use super::values::{fitting, harmless, misfits, schema_of, settings_of};
+use super::values::{fitting, harmless, misfits, names_place, schema_of, settings_of};
 use crate::case::Outcome;
 use crate::trial::workload::mixed;
 use crate::trial::{CALL, Random, Trial};
@@ -39,15 +39,14 @@ fn without_words(object: &Object, above: &str, found: &mut Vec<String>) {
 pub(super) async fn least_and_most_settings_open(it: &Trial) -> Outcome {
     let schema = schema_of(it)?;
     let settings = settings_of(it);
-    let required = |name: &str| schema.property(&[name]).is_some_and(|property| property.required);
-    let least: Value = settings.iter().filter(|(name, _)| required(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let least = Value::Object(least(&schema, &settings, &it.setting.config.settings, it.is_service()));
     let mut most = settings.clone();
     for (name, property) in schema.properties() {
         if let (Some(default), false) = (&property.default, settings.contains_key(name)) {
             most.insert(name.to_owned(), default.clone());
         }
     }
-    for (what, settings) in [("the required settings alone", least), ("every default written out", most.into())] {
+    for (what, settings) in [("the least settings", least), ("every default written out", most.into())] {
         let opened = it.try_open(&settings).await?;
         let driver = opened.map_err(|error| Stop::breach(format!("with {what} the driver does not open: {error}")))?;
         mixed(&driver).await?;
@@ -62,6 +61,16 @@ pub(super) async fn least_and_most_settings_open(it: &Trial) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// The required settings alone; of a service also those that nothing but an operator knows: where it is and who asks it, which have no
+/// default, and which of its stores is the case's own.
+fn least(schema: &Schema, settings: &Map<String, Value>, template: &Map<String, Value>, is_service: bool) -> Map<String, Value> {
+    let is_needed = |name: &str| {
+        let Some(property) = schema.property(&[name]) else { return false };
+        property.required || is_service && (property.default.is_none() || names_place(template, name))
+    };
+    settings.iter().filter(|(name, _)| is_needed(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 pub(super) async fn schema_and_driver_agree(it: &Trial) -> Outcome {
@@ -133,4 +142,28 @@ pub(super) async fn deprecated_setting_still_works(it: &Trial) -> Outcome {
         return Err(Stop::not_testable("the deprecated settings have neither a default nor an example"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn least_settings_of_a_service_are_those_that_nothing_else_tells() {
+        let property = |kind: &str| json!({"type": kind, "description": "a setting"});
+        let with_default = |kind: &str, default: Value| json!({"type": kind, "default": default, "description": "a setting"});
+        let properties = json!({
+            "bucket": property("string"), "endpoint": property("string"),
+            "root": with_default("string", json!("")), "parts": with_default("integer", json!(4)),
+        });
+        let schema = json!({"type": "object", "required": ["bucket"], "properties": properties});
+        let schema = Schema::from_json(&schema).expect("it is a schema");
+        let template = r#"{"bucket": "b", "endpoint": "http://{proxy}", "root": "{unique}", "parts": 7}"#;
+        let template: Map<String, Value> = serde_json::from_str(template).expect("it is an object");
+        let names = |is_service| least(&schema, &template, &template, is_service).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(false), ["bucket"]);
+        assert_eq!(names(true), ["bucket", "endpoint", "root"], "a default is taken from the schema, unless it names another store");
+    }
 }

@@ -74,13 +74,13 @@ pub(in crate::cases) async fn first_answer(it: &Trial, settings: &Value) -> Resu
 }
 
 pub(super) async fn unusable_store_is_a_classified_error(it: &Trial) -> Outcome {
-    // What loading makes is no leak of a failed `open`.
-    it.load()?;
+    // What loading makes, and what a library makes once for its process, is no leak of a failed `open`.
+    it.open().await?.close(&CALL).await?;
     for settings in [json!(null), json!([]), json!("text"), json!(7)] {
         let answer = answer_to(it, &settings).await?;
         refused(answer.map_or(Ok(()), Err), &[Config], format_args!("settings that are {settings}"))?;
     }
-    let is_service = it.setting.config.kind(it.info()) == StoreKind::Service;
+    let is_service = it.is_service();
     for unusable in unusable(it)? {
         let (what, held, begin) = (unusable.what, Held::now(), Instant::now());
         let Some(error) = first_answer(it, &unusable.settings).await? else {

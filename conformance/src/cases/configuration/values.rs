@@ -93,10 +93,14 @@ pub(crate) fn fitting(property: &Property, random: &mut Random) -> Option<Value>
     }
 }
 
+/// True if a setting says where the case's own store is, by the configuration with its placeholders.
+pub(super) fn names_place(template: &Map<String, Value>, name: &str) -> bool {
+    template.get(name).is_some_and(|value| value.to_string().contains('{'))
+}
+
 /// The names of the settings that another value can do no harm to: not where the store is.
 pub(crate) fn harmless(it: &Trial, schema: &Schema) -> Vec<String> {
-    let template = &it.setting.config.settings;
-    let is_place = |name: &str| template.get(name).is_some_and(|value| value.to_string().contains('{'));
+    let is_place = |name: &str| names_place(&it.setting.config.settings, name);
     let mut random = Random::new(0);
     let free = schema.properties().filter(|(name, property)| !is_place(name) && fitting(property, &mut random).is_some());
     free.map(|(name, _)| name.to_owned()).collect()

@@ -26,7 +26,7 @@ cases! { "delete":
     store "DEL-06" Must Concurrent Core [] open_readers_outlive_a_delete, "section 2" =
         "a reader that began before a delete delivers the old bytes to the end, or fails with `broken`";
     store "DEL-07" Must Concurrent Core [] deletes_race_to_one_winner, "section 3, delete" =
-        "among racing deletes of one key one succeeds, and the others answer `not_found`";
+        "among racing deletes of one key one succeeds (of a service, all may), and the others answer `not_found`";
     store "DEL-08" Must Functional Core [] new_object_outlives_an_old_delete, "section 2" =
         "an object that was written after a delete is there at once, and stays";
     store "DEL-09" Must Fault Full [Need::Has(Capability::DeletePrefix), Need::Files] faulty_delete_can_be_repeated,

@@ -7,9 +7,15 @@ use crate::case::Outcome;
 use crate::trial::{CALL, Subject, key, prefix};
 use crate::verdict::{Stop, hold, refused, same};
 
+/// A key for people: of a long one its beginning and its length.
+pub(super) fn shown(name: &str) -> String {
+    const MOST: usize = 80;
+    name.get(..MOST).map_or_else(|| name.to_owned(), |begin| format!("{begin}… of {} bytes", name.len()))
+}
+
 /// Keeps an object with its own name as content under each name, all at once; reads, lists and deletes them.
-async fn round_trip(it: &Subject, names: &[&str]) -> Outcome {
-    let failed = |call: &str, name: &str, error| Stop::breach(format!("{call} of the key {name:?}: {error}"));
+pub(super) async fn round_trip(it: &Subject, names: &[&str]) -> Outcome {
+    let failed = |call: &str, name: &str, error| Stop::breach(format!("{call} of the key {:?}: {error}", shown(name)));
     for (number, name) in names.iter().enumerate() {
         let bytes = Bytes::copy_from_slice(name.as_bytes());
         match number % 2 {
@@ -19,9 +25,9 @@ async fn round_trip(it: &Subject, names: &[&str]) -> Outcome {
     }
     for name in names {
         let stat = it.driver.stat(&CALL, key(name)).await.map_err(|error| failed("stat", name, error))?;
-        hold!(stat.size == name.len() as u64, "the key {name:?} has {} bytes, {} were written", stat.size, name.len());
+        hold!(stat.size == name.len() as u64, "the key {:?} has {} bytes, {} were written", shown(name), stat.size, name.len());
         let got = it.get(name).await.map_err(|error| failed("read", name, error))?;
-        same(name.as_bytes(), &got, format!("the key {name:?}"))?;
+        same(name.as_bytes(), &got, format!("the key {:?}", shown(name)))?;
     }
     let mut sorted = names.to_vec();
     sorted.sort_unstable();
@@ -230,35 +236,6 @@ pub(super) async fn case_is_kept(it: &Subject) -> Outcome {
         hold!(listed == [expected], "below {below:?} are {listed:?}, not only {expected:?}");
     }
     Ok(())
-}
-
-pub(super) async fn longest_keys_round_trip(it: &Subject) -> Outcome {
-    let component = "c".repeat(255);
-    let names = [
-        component.clone(),
-        format!("short/{component}"),
-        ["x", &component, &component, &component, &component[..254]].join("/"), // 1024 bytes
-    ];
-    for name in &names {
-        let name = name.as_str();
-        let what = format!("a key of {} bytes", name.len());
-        round_trip(it, &[name]).await?;
-        it.put(name, "long").await?;
-        let above = key(name).parent().as_str();
-        hold!(it.walk(above, false, 10).await? == [name], "{what} is not listed below {above:?}");
-        if it.capabilities.has(Capability::Copy) {
-            it.driver.copy(&CALL, key(name), key("copy")).await?;
-            it.driver.copy(&CALL, key("copy"), key(name)).await?;
-            it.driver.delete(&CALL, key("copy")).await?;
-        }
-        hold!(it.get(name).await? == "long", "{what} holds something else");
-        it.driver.delete(&CALL, key(name)).await?;
-    }
-    // As many components as there can be: 1023 bytes.
-    round_trip(it, &[&vec!["d"; 512].join("/")]).await?;
-    // Two that differ in the last byte only are cut by nobody.
-    let twins = [format!("{}a", &component[..254]), format!("{}b", &component[..254])];
-    round_trip(it, &[&twins[0], &twins[1]]).await
 }
 
 pub(super) async fn deep_keys_work(it: &Subject) -> Outcome {

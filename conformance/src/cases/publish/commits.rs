@@ -17,7 +17,7 @@ pub(super) async fn commit_moves_the_upload(it: &Subject) -> Outcome {
         let info = upload.commit(&CALL, key("p/a"), bytes.len() as u64).await?;
         drop(upload);
         let stat = it.driver.stat(&CALL, key("p/a")).await?;
-        hold!(info == stat, "commit tells {info:?}, stat right after it {stat:?}");
+        it.told_as_stat(&info, &stat, "commit")?;
         same(&bytes, &it.get("p/a").await?, "a committed upload")?;
         if let Some(token) = token {
             refused(it.driver.upload_resume(&CALL, &token).await, &[NotFound], "resuming a committed upload")?;

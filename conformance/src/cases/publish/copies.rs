@@ -16,7 +16,7 @@ pub(super) async fn copy_is_an_object_of_its_own(it: &Subject) -> Outcome {
             let info = it.driver.copy(&CALL, key("from"), key(to)).await?;
             hold!(info.size == size as u64, "copy of {size} bytes tells a size of {}", info.size);
             let stat = it.driver.stat(&CALL, key(to)).await?;
-            hold!(info == stat, "copy tells {info:?}, stat of the copy {stat:?}");
+            it.told_as_stat(&info, &stat, "copy")?;
             same(&bytes, &it.get(to).await?, format_args!("a copy of {size} bytes"))?;
             same(&bytes, &it.get("from").await?, format_args!("the source of a copy of {size} bytes"))?;
         }

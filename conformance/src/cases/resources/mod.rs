@@ -18,7 +18,7 @@ use used::{idle_is_idle, memory_does_not_grow};
 
 cases! { "resources":
     file "RES-01" Must Resource Core [] descriptors_return, "section 3, close" =
-        "1000 mixed calls, failed ones too, leave no descriptor open, and close leaves none at all";
+        "hundreds of mixed calls, failed ones too, leave no descriptor open, and close leaves none at all";
     file "RES-02" Must Resource Core [] threads_return, "section 3, close" =
         "no thread of an instance survives close by more than 5 s";
     file "RES-03" Must Resource Full [] memory_does_not_grow, "section 5" within 300 =

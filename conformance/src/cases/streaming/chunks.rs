@@ -28,7 +28,9 @@ pub(super) async fn chunks_are_joined(it: &Subject) -> Outcome {
 
 pub(super) async fn reads_of_any_length_join(it: &Subject) -> Outcome {
     let mut random = Random::new(it.seed());
-    for (size, lengths) in [(257, &[1, 2, 7][..]), (70_001, &[997, 4096, 65_536, 70_000]), (3_000_001, &[262_145, 1 << 20, 3_000_001])] {
+    for (size, lengths) in
+        [(it.rounds(257), &[1, 2, 7][..]), (70_001, &[997, 4096, 65_536, 70_000]), (3_000_001, &[262_145, 1 << 20, 3_000_001])]
+    {
         let whole = random.bytes(size);
         it.upload("a", &whole.chunks(400_000).map(Bytes::copy_from_slice).collect::<Vec<_>>()).await?;
         for length in lengths {

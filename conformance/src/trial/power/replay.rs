@@ -1,6 +1,6 @@
 //! Which changes of files a machine that loses power may forget, told from the log of system calls.
 //!
-//! A file's bytes are durable after a sync of the file, a name after a sync of the folder that holds it. Where the file system keeps changes
+//! A file's bytes are durable after a sync of the file, a name, or that it is gone, after a sync of the folder that holds or held it. Where the file system keeps changes
 //! of names in order ([`Order::Journal`]), a sync makes durable whatever happened before the last change of what is synced. Every call counts
 //! from where it came back, so a write that overlaps a sync is taken to be covered: a doubt never speaks against a driver.
 
@@ -240,21 +240,22 @@ impl Replay {
         }
         let Inode { is_folder, changed, .. } = self.inodes[inode];
         let in_order = self.order == Order::Journal && (is_folder || call.call == "fsync");
-        let (done, left) = std::mem::take(&mut self.pending)
-            .into_iter()
-            .partition(|pending| (is_folder && pending.folder == inode) || (in_order && pending.number <= changed));
-        self.pending = left;
-        self.settle(done);
+        for mut pending in std::mem::take(&mut self.pending) {
+            if (is_folder && pending.folder == inode) || (in_order && pending.number <= changed) {
+                change(&mut self.durable, &pending.changes);
+                continue;
+            }
+            // Of a file that moved to another folder, the one that it left is rid of it.
+            let (left, moved): (Vec<_>, Vec<_>) = pending.changes.into_iter().partition(|((folder, _), _)| is_folder && *folder == inode);
+            change(&mut self.durable, &left);
+            pending.changes = moved;
+            self.pending.push(pending);
+        }
     }
 
     fn sync_all(&mut self) {
         self.inodes.iter_mut().for_each(|inode| inode.dirty = None);
-        let all = std::mem::take(&mut self.pending);
-        self.settle(all);
-    }
-
-    fn settle(&mut self, done: Vec<Pending>) {
-        for pending in done {
+        for pending in std::mem::take(&mut self.pending) {
             change(&mut self.durable, &pending.changes);
         }
     }

@@ -76,6 +76,21 @@ fn a_removal_that_is_not_synced_may_be_undone() {
 }
 
 #[test]
+fn a_file_that_moved_is_gone_from_the_folder_that_is_synced() {
+    let there = |log: &str| {
+        let mut replay = Replay::new(Path::new("/s"), Order::Any, &[("old".into(), false), ("in".into(), true)]);
+        parse(log).iter().for_each(|call| replay.apply(call));
+        replay.left(&mut |_| false).into_keys().map(|path| path.display().to_string()).collect::<Vec<_>>()
+    };
+    let moved = "1 renameat(4</s>, \"old\", 3</s/in>, \"new\") = 0\n";
+    assert_eq!(there(moved), ["in", "old"]);
+    assert_eq!(there(&[moved, FOLDER].concat()), ["in"], "it may be lost, and is not where it was");
+    assert_eq!(there(&[moved, "1 fsync(3</s/in>) = 0\n"].concat()), ["in", "in/new"]);
+    let again = "1 mkdirat(4</s>, \"old\", 0777) = 0\n";
+    assert_eq!(there(&[moved, again, FOLDER].concat()), ["in", "old"], "in the order of the calls");
+}
+
+#[test]
 fn a_sync_after_one_that_failed_makes_nothing_durable_until_the_bytes_are_written_again() {
     let failed = "1 fdatasync(7</s/in/t>) = -1 EIO (Input/output error) (INJECTED)\n";
     assert_eq!(lost(Order::Any, &[CREATE, failed, SYNC, RENAME, FOLDER].concat()), (1, vec![]));
