@@ -57,6 +57,7 @@ fn house(folder: &str) -> Option<&'static str> {
         "host" => Some("host"),
         "conformance" => Some("conformance"),
         "conformance/specimens/sound" => Some("sound"),
+        "plugins/bucket" => Some("bucket"),
         _ if folder.starts_with("plugins/") => Some("plugins"),
         _ if folder.starts_with("conformance/specimens/") => Some("specimens"),
         _ => None,

@@ -1,0 +1,34 @@
+//! What drivers for object stores share.
+//!
+//! An object store offers whole-object writes, ranges, pages of names, and multipart uploads, and each store has its own client for them. A
+//! driver implements [`Bucket`], a dozen calls that each are one request or a few; [`BucketDriver`] makes a driver of it:
+//!
+//! | to learn about | read |
+//! |---|---|
+//! | what a store must offer | `bucket.rs` |
+//! | where keys and private objects lie | `names.rs` |
+//! | how an upload survives its host | `upload/` |
+//! | when a request is made again, and how many are made at once | `tries.rs`, `pace.rs` |
+//! | why a broken body goes on | `reading.rs` |
+//! | how futures of this crate run below a host's runtime | `reactor.rs` |
+#![forbid(unsafe_code)]
+
+mod bucket;
+mod driver;
+mod listing;
+mod names;
+mod options;
+mod pace;
+mod payload;
+mod reactor;
+mod reading;
+mod store;
+mod trash;
+mod tries;
+mod upload;
+
+pub use bucket::{Bucket, Facts, Fetched, Mark, Names, Part, Pending, Query, Span};
+pub use driver::BucketDriver;
+pub use options::Options;
+pub use payload::Payload;
+pub use upload::BucketUpload;

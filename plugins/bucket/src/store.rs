@@ -1,0 +1,53 @@
+//! An open store: the bucket, and what all its calls share.
+
+use std::sync::Arc;
+
+use longshore_plugin_api::{Call, DriverError, Host, Settings};
+use tokio::sync::Semaphore;
+
+use crate::names::Root;
+use crate::reactor::Reactor;
+use crate::trash::Trash;
+use crate::tries::{Attempt, Tries};
+use crate::upload::Kept;
+use crate::{Bucket, Options};
+
+/// The bucket of an instance, with what bounds its use.
+pub(crate) struct Store<B> {
+    pub(crate) bucket: B,
+    pub(crate) root: Root,
+    pub(crate) options: Options,
+    pub(crate) tries: Tries,
+    /// A permit for each KiB of parts that are on their way.
+    pub(crate) sending: Semaphore,
+    pub(crate) trash: Trash,
+    pub(crate) kept: Kept,
+    pub(crate) host: Host,
+    pub(crate) reactor: Reactor,
+}
+
+impl<B: Bucket> Store<B> {
+    pub(crate) async fn open(settings: Settings, host: Host) -> Result<Arc<Self>, DriverError> {
+        let reactor = Reactor::start(host.instance())?;
+        let (bucket, options) = reactor.enter(B::open(settings, &host)).await?;
+        Ok(Arc::new(Self {
+            bucket,
+            root: Root::new(&options.root),
+            tries: Tries::new(options.attempts, options.requests_max),
+            sending: Semaphore::new((options.sending_max_bytes.max(options.part_bytes)) >> 10),
+            trash: Trash::default(),
+            kept: Kept::default(),
+            options,
+            host,
+            reactor,
+        }))
+    }
+
+    /// Makes a request of the bucket, again where that helps.
+    pub(crate) async fn request<'s, T, F>(&'s self, call: &Call, request: impl FnMut(Attempt) -> F) -> Result<T, DriverError>
+    where
+        F: Future<Output = Result<T, DriverError>> + 's,
+    {
+        self.tries.run(call, request).await
+    }
+}
