@@ -8,12 +8,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
-use aws_lc_rs::encoding::AsDer;
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
+use ring::rsa::KeyPair;
+use ring::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -26,14 +25,18 @@ use crate::request::Request;
 pub(crate) const EMAIL: &str = "longshore@fake-project.iam.gserviceaccount.com";
 const KEY_ID: &str = "0123456789abcdef0123456789abcdef01234567";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// Whom an assertion is for, wherever the key file says that tokens are got.
+const AUDIENCE: &str = "https://oauth2.googleapis.com/token";
 /// How long a token lives, and the longest that an assertion may, in seconds.
 const TOKEN_SECS: i64 = 3600;
 /// How far the clocks may be apart, in seconds.
 const SKEW_SECS: i64 = 300;
 
+/// The account's private key. It is no secret: it opens this server, and nothing else.
+const PEM: &str = include_str!("account.pem");
+
 /// The account.
 pub(crate) struct Account {
-    pkcs8: Vec<u8>,
     public: Vec<u8>,
     /// Until when each token is good, in seconds.
     tokens: Mutex<HashMap<String, i64>>,
@@ -56,24 +59,19 @@ struct Claims {
 }
 
 impl Account {
-    /// An account with a new key.
-    ///
     /// # Errors
-    /// The system gives no random numbers.
+    /// The key that is compiled in cannot be read.
     pub(crate) fn new() -> io::Result<Self> {
-        let failed = |_| io::Error::other("no RSA key can be made");
-        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
-        let pkcs8 = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair).map_err(failed)?.as_ref().to_vec();
-        Ok(Self { pkcs8, public: pair.public_key().as_ref().to_vec(), tokens: Mutex::default() })
+        let base64: String = PEM.lines().filter(|line| !line.starts_with("-----")).collect();
+        let der = STANDARD.decode(base64).map_err(io::Error::other)?;
+        let pair = KeyPair::from_pkcs8(&der).map_err(io::Error::other)?;
+        Ok(Self { public: pair.public_key().as_ref().to_vec(), tokens: Mutex::default() })
     }
 
     /// The file that the vendor's console gives out for a key.
-    pub(crate) fn key_file(&self, address: SocketAddr) -> io::Result<String> {
-        let encoded = STANDARD.encode(&self.pkcs8);
-        let lines: Vec<&str> = encoded.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-        let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
+    pub(crate) fn key_file(address: SocketAddr) -> io::Result<String> {
         let file = json!({
-            "type": "service_account", "project_id": "fake-project", "private_key_id": KEY_ID, "private_key": pem, "client_email": EMAIL,
+            "type": "service_account", "project_id": "fake-project", "private_key_id": KEY_ID, "private_key": PEM, "client_email": EMAIL,
             "client_id": "100000000000000000000", "token_uri": format!("http://{address}/token"),
         });
         Ok(serde_json::to_string_pretty(&file)?)
@@ -133,10 +131,11 @@ pub(crate) fn token(service: &Service, request: &Request) -> Reply {
         return Reply::json(400, &json!({ "error": "unsupported_grant_type", "error_description": "Invalid grant_type" }));
     }
     let now = service.control.now();
-    let expected = format!("http://{}/token", service.address);
+    let here = format!("http://{}/token", service.address);
+    let is_for_us = |audience: &str| audience == AUDIENCE || audience == here;
     match service.account.claims(form.parameter("assertion").unwrap_or_default(), now) {
         Err(why) => refused(why),
-        Ok(claims) if claims.aud.as_ref() != Some(&expected) => refused("Invalid JWT: Failed audience check."),
+        Ok(claims) if !claims.aud.as_deref().is_some_and(is_for_us) => refused("Invalid JWT: Failed audience check."),
         Ok(claims) if claims.scope.is_none() => Reply::json(400, &json!({ "error": "invalid_scope", "error_description": "no scope" })),
         Ok(_) => Reply::json(200, &service.account.new_token(now)),
     }

@@ -79,13 +79,13 @@ impl Fake {
     /// Starts a server on threads of its own.
     ///
     /// # Errors
-    /// The address cannot be listened at, or the system gives no threads or no random numbers.
+    /// The address cannot be listened at, or the system gives no threads.
     pub fn start(options: Options) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind(options.listen))?;
         let address = listener.local_addr()?;
         let account = Account::new()?;
-        let key_file = account.key_file(address)?;
+        let key_file = Account::key_file(address)?;
         let store = Store::new(options.buckets.iter().chain(&options.forbidden));
         let service = Arc::new(Service { address, options, account, store, control: Control::default() });
         runtime.spawn(serve::serve(listener, service));

@@ -47,8 +47,10 @@ pub(crate) fn answer(service: &Service, request: &Request) -> Result<Reply, Refu
         ("POST", ["upload", "storage", "v1", "b", bucket, "o"]) => insert::insert(service, request, bucket),
         ("POST", ["storage", "v1", "b", bucket, "o", name, "compose"]) => rewrite::compose(service, request, bucket, &object_name(name)?),
         ("POST", ["storage", "v1", "b", bucket, "o", name, "rewriteTo", "b", to, "o", to_name]) => {
-            let from = (*bucket, object_name(name)?);
-            rewrite::rewrite(service, request, (from.0, &from.1), (to, &object_name(to_name)?))
+            rewrite::rewrite(service, request, (bucket, &object_name(name)?), (to, &object_name(to_name)?))
+        }
+        ("POST", ["storage", "v1", "b", bucket, "o", name, "copyTo", "b", to, "o", to_name]) => {
+            rewrite::copy(service, request, (bucket, &object_name(name)?), (to, &object_name(to_name)?))
         }
         (_, ["storage", "v1", "b", ..]) => Err(Refusal::no_method()),
         _ => Err(Refusal::new(404, "notFound", "NoSuchKey", "Not Found")),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::resource::Metadata;
-use super::{fields, parsed, resource};
+use super::resource::{self, Metadata};
+use super::{fields, parsed};
 use crate::Service;
 use crate::condition::Conditions;
 use crate::object::{Content, Description, Object};
@@ -50,6 +50,17 @@ pub(super) fn rewrite(service: &Service, request: &Request, from: (&str, &str), 
         value["rewriteToken"] = token.into();
     }
     Ok(Reply::json(200, &fields::only(request.parameter("fields"), value)?))
+}
+
+/// The older method, which copies all in one call.
+pub(super) fn copy(service: &Service, request: &Request, from: (&str, &str), to: (&str, &str)) -> Result<Reply, Refusal> {
+    crate::account::admit(service, request, to.0)?;
+    let metadata: Metadata = parsed(&request.body)?;
+    let mut store = service.store.lock();
+    let source = store.object(from.0, from.1, request.number("sourceGeneration")?)?;
+    Conditions::of_source(request)?.check(Some(&source), false)?;
+    let object = copied(&mut store, &source, metadata.description(request), to, &Conditions::in_query(request)?, service)?;
+    super::resource(request, to.0, &object)
 }
 
 /// How many bytes earlier calls have copied.
@@ -154,5 +165,5 @@ pub(super) fn compose(service: &Service, request: &Request, bucket: &str, name: 
     let description = compose.destination.description(request);
     let write = Write { bucket: bucket.to_owned(), name: name.to_owned(), content, description, components: Some(components) };
     let object = store.write(write, &Conditions::in_query(request)?, service.control.now())?;
-    resource(request, bucket, &object)
+    super::resource(request, bucket, &object)
 }
