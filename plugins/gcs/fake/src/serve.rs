@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
+use crate::object::http_date;
 use crate::refusal::Refusal;
 use crate::reply::{Pieces, Reply};
 use crate::request::Request;
@@ -46,7 +47,8 @@ async fn answer(service: Arc<Service>, request: hyper::Request<Incoming>) -> Res
         Err(refusal) => refusal.into_xml(),
     };
     let id = service.store.lock().new_id();
-    Ok(reply.with("x-guploader-uploadid", id).into_response())
+    let date = http_date(service.control.now());
+    Ok(reply.with("x-guploader-uploadid", id).with("date", date).into_response())
 }
 
 async fn read(request: hyper::Request<Incoming>) -> Result<Request, Refusal> {

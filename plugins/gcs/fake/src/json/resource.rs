@@ -61,7 +61,7 @@ impl Metadata {
             cache_control: self.cache_control.clone(),
             metadata: metadata.collect(),
             storage_class: self.storage_class.clone(),
-            kms_key: request.parameter("kmsKeyName").map(str::to_owned),
+            kms_key: request.parameter("kmsKeyName").or(request.parameter("destinationKmsKeyName")).map(str::to_owned),
         }
     }
 }
