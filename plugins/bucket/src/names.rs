@@ -33,12 +33,17 @@ impl Root {
         name.strip_prefix(&self.0)
     }
 
-    /// Where a list begins that wants names after `after`.
+    /// Where a list of the names below `prefix` begins that wants those after `after`.
     ///
     /// A joined name stands for all that follow its `/`: the list begins after the last of them.
-    pub(crate) fn after(&self, after: Option<&str>) -> String {
+    pub(crate) fn after(&self, prefix: &Prefix, after: Option<&str>, joined: bool) -> String {
+        let is_joined = |after: &str| {
+            let below =
+                if prefix.is_root() { Some(after) } else { after.strip_prefix(prefix.as_str()).and_then(|rest| rest.strip_prefix('/')) };
+            joined && below.and_then(|below| below.strip_suffix('/')).is_some_and(|child| !child.is_empty() && !child.contains('/'))
+        };
         match after {
-            Some(after) if after.ends_with('/') && after > AFTER_PRIVATE => format!("{}{after}~\u{10ffff}", self.0),
+            Some(after) if is_joined(after) && after > AFTER_PRIVATE => format!("{}{after}~\u{10ffff}", self.0),
             Some(after) if after > AFTER_PRIVATE => format!("{}{after}", self.0),
             _ => format!("{}{AFTER_PRIVATE}", self.0),
         }
@@ -83,20 +88,25 @@ mod tests {
         let root = Root::new("r/");
         for name in [root.upload_data("1"), root.upload_record("1", 3, "n")] {
             assert!(Key::parse(root.strip(&name).unwrap_or_default()).is_err(), "{name}");
-            assert!(name < root.after(None), "{name}");
+            assert!(name < root.after(Prefix::ROOT, None, false), "{name}");
         }
         // The least and the greatest first byte of a key.
         for key in ["%", "~"] {
-            assert!(format!("r/{key}") > root.after(None), "{key}");
+            assert!(format!("r/{key}") > root.after(Prefix::ROOT, None, false), "{key}");
         }
     }
 
     #[test]
     fn a_list_goes_on_after_all_that_was_joined() {
         let root = Root::new("");
-        assert!(*root.after(Some("a/")) > *"a/~~~", "the last key below a/");
-        assert!(*root.after(Some("a/")) < *"a0", "the first key after a/");
-        assert_eq!(root.after(Some("a")), "a");
+        let after = |after, joined| root.after(Prefix::ROOT, Some(after), joined);
+        assert!(*after("a/", true) > *"a/~~~", "the last key below a/");
+        assert!(*after("a/", true) < *"a0", "the first key after a/");
+        assert_eq!(after("a", true), "a");
+        assert_eq!(after("a/", false), "a/", "nothing is joined");
+        let prefix = Prefix::parse("p").expect("a prefix");
+        assert_eq!(root.after(prefix, Some("p/"), true), "p/", "the prefix itself is no joined name");
+        assert_eq!(root.after(prefix, Some("p/a/b/"), true), "p/a/b/", "p/a/ comes before it");
     }
 
     #[test]
