@@ -20,6 +20,8 @@ use crate::settings::GcsSettings;
 /// What stays as it is in a path or query.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
+/// The longest name of an object.
+const NAME_MAX_BYTES: usize = 1024;
 /// The slowest network that is waited for, in bytes a second.
 const SLOWEST_BYTES: u64 = 256 * 1024;
 /// The largest answer that is read whole, in bytes: a page of 1,000 names of 1 KiB, with what stands around them.
@@ -57,8 +59,7 @@ pub(super) fn encoded_path(name: &str) -> String {
 }
 
 impl Ask {
-    /// # Errors
-    /// The store refuses nothing here: `target` is a path below the endpoint.
+    /// `target` is a path below the endpoint.
     pub(super) fn new(method: Method, target: String, action: String) -> Self {
         Self { method, target, headers: HeaderMap::new(), body: Vec::new(), action }
     }
@@ -101,14 +102,32 @@ impl Client {
         })
     }
 
+    /// # Errors
+    /// `invalid_key`: the store has no name of that length.
+    pub(super) fn check(name: &str) -> Result<(), DriverError> {
+        if name.len() <= NAME_MAX_BYTES {
+            return Ok(());
+        }
+        let message = format!("the store's names have {NAME_MAX_BYTES} bytes at the most, root included, and this one has {}", name.len());
+        Err(DriverError::new(ErrorClass::InvalidKey, message))
+    }
+
     /// A request about an object in the XML interface.
-    pub(super) fn xml(&self, method: Method, name: &str, action: &str) -> Ask {
-        Ask::new(method, format!("/{}/{}", self.bucket, encoded_path(name)), format!("{action} {name:?}"))
+    ///
+    /// # Errors
+    /// As [`Client::check`].
+    pub(super) fn xml(&self, method: Method, name: &str, action: &str) -> Result<Ask, DriverError> {
+        Self::check(name)?;
+        Ok(Ask::new(method, format!("/{}/{}", self.bucket, encoded_path(name)), format!("{action} {name:?}")))
     }
 
     /// A request about an object in the JSON interface.
-    pub(super) fn json(&self, method: Method, name: &str, action: &str) -> Ask {
-        Ask::new(method, format!("/storage/v1/b/{}/o/{}", self.bucket, encoded(name)), format!("{action} {name:?}"))
+    ///
+    /// # Errors
+    /// As [`Client::check`].
+    pub(super) fn json(&self, method: Method, name: &str, action: &str) -> Result<Ask, DriverError> {
+        Self::check(name)?;
+        Ok(Ask::new(method, format!("/storage/v1/b/{}/o/{}", self.bucket, encoded(name)), format!("{action} {name:?}")))
     }
 
     /// Makes a request, and takes only an answer that grants it.
@@ -134,10 +153,13 @@ impl Client {
                 fields.insert(AUTHORIZATION, token);
             }
             let body = if length == 0 { HttpRequestBody::empty() } else { PutPayload::from_iter(body).into() };
-            let request = request.body(body).map_err(|error| DriverError::new(ErrorClass::Internal, format!("cannot {action}: {error}")))?;
+            let request =
+                request.body(body).map_err(|error| DriverError::new(ErrorClass::Internal, format!("cannot {action}: {error}")))?;
             self.http.execute(request).await.map_err(|error| refusal::unanswered(&action, &error))
         };
-        let late = |_| DriverError::new(ErrorClass::Timeout, format!("cannot {action}: the store does not answer within {} ms", patience.as_millis()));
+        let late = |_| {
+            DriverError::new(ErrorClass::Timeout, format!("cannot {action}: the store does not answer within {} ms", patience.as_millis()))
+        };
         let answer = tokio::time::timeout(patience, exchange).await.map_err(late)??;
         if answer.status().is_success() { Ok(answer) } else { Err(refusal::refused(&action, answer, self.tokens.is_some()).await) }
     }

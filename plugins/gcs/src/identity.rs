@@ -6,9 +6,9 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use longshore_plugin_api::{DriverError, ErrorClass};
-use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
+use object_store::client::{HttpClient, HttpConnector};
 use object_store::gcp::{GcpCredentialProvider, GoogleCloudStorage, GoogleCloudStorageBuilder};
-use object_store::{BackoffConfig, Certificate, ClientOptions, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use ring::rsa::KeyPair;
 use serde::Deserialize;
 
@@ -43,18 +43,18 @@ struct File {
 /// # Errors
 /// `config`: credentials or certificates cannot be read, or are of a kind that this driver does not know.
 pub(super) fn identity(settings: &GcsSettings) -> Result<Identity, DriverError> {
-    // TLS by ring; it is there already if another instance came first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let options = options(settings)?;
-    let http = ReqwestConnector::default().connect(&options).map_err(|error| config(&error.to_string()))?;
+    let connector = Connector::new(settings)?;
+    let http = HttpClient::new(connector.0.clone());
     if settings.credentials == Credentials::Anonymous {
         return Ok(Identity { http, tokens: None, key: None, remote: None });
     }
-    let builder = GoogleCloudStorageBuilder::new().with_bucket_name(&settings.bucket).with_client_options(options).with_retry(no_retries());
+    let builder =
+        GoogleCloudStorageBuilder::new().with_bucket_name(&settings.bucket).with_http_connector(connector).with_retry(no_retries());
     let (builder, key) = match source(settings) {
         Source::Text(from, text) => with_file(builder, from, &text, None)?,
         Source::Path(from, path) => {
-            let text = std::fs::read_to_string(&path).map_err(|error| config(&format!("{from}: {} cannot be read: {error}", path.display())))?;
+            let text =
+                std::fs::read_to_string(&path).map_err(|error| config(&format!("{from}: {} cannot be read: {error}", path.display())))?;
             with_file(builder, from, &text, Some(path))?
         }
         // The library would look for a file of its own accord.
@@ -72,23 +72,38 @@ fn no_retries() -> RetryConfig {
     RetryConfig { max_retries: 0, backoff: BackoffConfig::default(), ..RetryConfig::default() }
 }
 
-fn options(settings: &GcsSettings) -> Result<ClientOptions, DriverError> {
-    // Over HTTP/2 all requests would share one connection, which is slower, and whose end is the end of all of them.
-    let mut options = ClientOptions::new().with_allow_http(true).with_http1_only().with_connect_timeout(settings.connect_timeout());
-    // A body takes as long as it does; whoever waits for it looks at its pauses.
-    options = options.with_timeout_disabled();
-    if let Some(proxy) = &settings.proxy {
-        options = options.with_proxy_url(proxy);
+/// Connections as the settings want them, for the library too.
+#[derive(Debug, Clone)]
+struct Connector(reqwest::Client);
+
+impl HttpConnector for Connector {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.0.clone()))
     }
-    if let Some(path) = &settings.ca_file {
-        let pem = std::fs::read(path).map_err(|error| config(&format!("ca_file: {path:?} cannot be read: {error}")))?;
-        let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| config(&format!("ca_file: {path:?}: {error}")))?;
-        if certificates.is_empty() {
-            return Err(config(&format!("ca_file: there is no certificate in {path:?}")));
+}
+
+impl Connector {
+    fn new(settings: &GcsSettings) -> Result<Self, DriverError> {
+        // TLS by ring; it is there already if another instance came first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // Over HTTP/2 all requests would share one connection, which is slower, and whose end is the end of all of them. The store redirects
+        // nobody. Proxies are those of the settings: the environment is the host's, and changes no driver.
+        let mut builder = reqwest::Client::builder().http1_only().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        builder = builder.user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION"))).connect_timeout(settings.connect_timeout());
+        if let Some(url) = &settings.proxy {
+            builder = builder.proxy(reqwest::Proxy::all(url).map_err(|error| config(&format!("proxy: {error}")))?);
         }
-        options = certificates.into_iter().fold(options, ClientOptions::with_root_certificate);
+        if let Some(path) = &settings.ca_file {
+            builder = builder.tls_certs_merge(certificates(path)?);
+        }
+        builder.build().map(Self).map_err(|error| config(&format!("ca_file: no TLS with these certificates: {error}")))
     }
-    Ok(options)
+}
+
+fn certificates(path: &str) -> Result<Vec<reqwest::Certificate>, DriverError> {
+    let pem = std::fs::read(path).map_err(|error| config(&format!("ca_file: {path:?} cannot be read: {error}")))?;
+    let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| config(&format!("ca_file: {path:?}: {error}")))?;
+    if certificates.is_empty() { Err(config(&format!("ca_file: there is no certificate in {path:?}"))) } else { Ok(certificates) }
 }
 
 /// Where credentials are read from: the key of the settings, for messages, and the place.
@@ -136,7 +151,9 @@ fn with_file(builder: GoogleCloudStorageBuilder, from: &str, text: &str, path: O
             let path = path.to_str().ok_or_else(|| config(&format!("{from}: the path is not UTF-8")))?;
             Ok((builder.with_application_credentials(path), None))
         }
-        ("authorized_user", None) => Err(config(&format!("{from}: a user's credentials must be in a file, named by GOOGLE_APPLICATION_CREDENTIALS"))),
+        ("authorized_user", None) => {
+            Err(config(&format!("{from}: a user's credentials must be in a file, named by GOOGLE_APPLICATION_CREDENTIALS")))
+        }
         (other, _) => Err(config(&format!(
             "{from}: credentials of type {other:?} are not known here; use a service account's key, or in Google's cloud its metadata server"
         ))),
@@ -147,7 +164,9 @@ fn with_file(builder: GoogleCloudStorageBuilder, from: &str, text: &str, path: O
 /// `config`; the message has nothing of the key.
 fn key(from: &str, file: File) -> Result<Key, DriverError> {
     let wrong = |what: &str| config(&format!("{from}: {what}; download the service account's key anew"));
-    let (Some(email), Some(pem)) = (file.client_email, file.private_key) else { return Err(wrong("client_email or private_key is missing")) };
+    let (Some(email), Some(pem)) = (file.client_email, file.private_key) else {
+        return Err(wrong("client_email or private_key is missing"));
+    };
     let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
     let der = STANDARD.decode(base64).map_err(|_| wrong("private_key is no PEM"))?;
     let pair = KeyPair::from_pkcs8(&der).map_err(|_| wrong("private_key is no RSA key in PKCS#8"))?;

@@ -25,8 +25,10 @@ mod refusal;
 mod settings;
 mod sign;
 
+use std::time::Duration;
+
 use longshore_bucket::{Bucket, BucketDriver, Facts, Fetched, Mark, Names, Options, Part, Payload, Pending, Query, Span};
-use longshore_plugin_api::{DriverError, Host, Method, ObjectInfo, Settings};
+use longshore_plugin_api::{DriverError, ErrorClass, Host, Method, ObjectInfo, Settings};
 
 use client::Client;
 use settings::GcsSettings;
@@ -42,6 +44,9 @@ longshore_plugin_api::export_driver! {
     durability: Disk,
     settings: include_str!("../settings.schema.json"),
 }
+
+/// How long the first request may take: a host waits for no driver much longer.
+const OPEN_MAX: Duration = Duration::from_secs(10);
 
 /// A bucket.
 pub struct Gcs {
@@ -66,7 +71,8 @@ impl Bucket for Gcs {
             kms_key: settings.kms_key.clone(),
         };
         // An operator learns now, and not at the first push, that the bucket's name or the credentials are wrong.
-        objects::probe(&gcs).await?;
+        let late = |_| Err(DriverError::new(ErrorClass::Timeout, "the store does not answer; is the endpoint right?"));
+        tokio::time::timeout(OPEN_MAX, objects::probe(&gcs)).await.unwrap_or_else(late)?;
         Ok((gcs, settings.options()))
     }
 

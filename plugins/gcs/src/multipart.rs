@@ -32,7 +32,7 @@ struct Begun {
 }
 
 pub(super) async fn begin(gcs: &Gcs, name: &str, mark: &Mark) -> Result<String, DriverError> {
-    let ask = gcs.client.xml(Method::POST, name, "begin the upload of").query("uploads", "");
+    let ask = gcs.client.xml(Method::POST, name, "begin the upload of")?.query("uploads", "");
     let mut ask = ask.header("content-type", CONTENT_TYPE).header(MARK_FIELD, mark.as_str());
     if let Some(class) = &gcs.storage_class {
         ask = ask.header("x-goog-storage-class", class);
@@ -45,7 +45,7 @@ pub(super) async fn begin(gcs: &Gcs, name: &str, mark: &Mark) -> Result<String, 
 }
 
 pub(super) async fn part(gcs: &Gcs, name: &str, upload: &str, number: u32, payload: &Payload) -> Result<String, DriverError> {
-    let ask = gcs.client.xml(Method::PUT, name, "write a part of").query("partNumber", &number.to_string()).query("uploadId", upload);
+    let ask = gcs.client.xml(Method::PUT, name, "write a part of")?.query("partNumber", &number.to_string()).query("uploadId", upload);
     let ask = ask.header("x-goog-hash", &format!("crc32c={}", crc32c(payload))).payload(payload);
     let answer = gcs.client.send(ask).await?;
     let tag = answer.headers().get("etag").and_then(|value| value.to_str().ok());
@@ -74,7 +74,7 @@ pub(super) async fn parts(gcs: &Gcs, name: &str, upload: &str) -> Result<Vec<Par
     let action = format!("list the parts of {name:?}");
     let (mut all, mut after) = (Vec::new(), None::<u32>);
     loop {
-        let mut ask = gcs.client.xml(Method::GET, name, "list the parts of").query("uploadId", upload);
+        let mut ask = gcs.client.xml(Method::GET, name, "list the parts of")?.query("uploadId", upload);
         if let Some(after) = after {
             ask = ask.query("part-number-marker", &after.to_string());
         }
@@ -99,7 +99,7 @@ pub(super) async fn complete(gcs: &Gcs, name: &str, upload: &str, parts: &[Part]
         let _ = write!(body, "<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>");
     }
     body.push_str("</CompleteMultipartUpload>");
-    let ask = gcs.client.xml(Method::POST, name, "complete the upload of").query("uploadId", upload);
+    let ask = gcs.client.xml(Method::POST, name, "complete the upload of")?.query("uploadId", upload);
     gcs.client.send_for_text(ask.header("content-type", "application/xml").body([Bytes::from(body)])).await?;
     match head(gcs, name).await {
         Ok(facts) if facts.info.size == size => Ok(facts.info),
@@ -111,7 +111,7 @@ pub(super) async fn complete(gcs: &Gcs, name: &str, upload: &str, parts: &[Part]
 }
 
 pub(super) async fn cancel(gcs: &Gcs, name: &str, upload: &str) -> Result<(), DriverError> {
-    gcs.client.send(gcs.client.xml(Method::DELETE, name, "cancel the upload of").query("uploadId", upload)).await.map(drop)
+    gcs.client.send(gcs.client.xml(Method::DELETE, name, "cancel the upload of")?.query("uploadId", upload)).await.map(drop)
 }
 
 #[derive(Deserialize)]

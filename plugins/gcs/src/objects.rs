@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Gcs;
-use crate::client::{Ask, broken, encoded};
+use crate::client::{Ask, Client, broken, encoded};
 use crate::facts::{self, FIELDS, Resource};
 
 /// The type of every object that the driver writes, as distribution has it.
@@ -36,7 +36,7 @@ pub(super) async fn probe(gcs: &Gcs) -> Result<(), DriverError> {
 
 /// What is there, be it an object or a session of distribution's.
 async fn resource(gcs: &Gcs, name: &str) -> Result<Resource, DriverError> {
-    let ask = gcs.client.json(Method::GET, name, "look at").query("fields", FIELDS);
+    let ask = gcs.client.json(Method::GET, name, "look at")?.query("fields", FIELDS);
     parsed(&format!("look at {name:?}"), &gcs.client.send_for_text(ask).await?)
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn head(gcs: &Gcs, name: &str) -> Result<Facts, DriverError> {
 }
 
 pub(super) async fn get(gcs: &Gcs, name: &str, span: &Span) -> Result<Fetched, DriverError> {
-    let mut ask = gcs.client.xml(Method::GET, name, "read");
+    let mut ask = gcs.client.xml(Method::GET, name, "read")?;
     // Objects that are stored compressed come as they are stored.
     ask = ask.header("accept-encoding", "gzip").header("cache-control", "no-transform");
     if let Some(version) = &span.version {
@@ -107,6 +107,7 @@ pub(super) async fn put(gcs: &Gcs, name: &str, payload: &Payload, only_new: Opti
 
 /// Writes an object in one request: what is to be known of it, and its bytes, as two parts of a body.
 async fn write(gcs: &Gcs, name: &str, payload: &Payload, mark: Option<&Mark>, only: Only<'_>) -> Result<ObjectInfo, DriverError> {
+    Client::check(name)?;
     let mut metadata = json!({ "name": name, "contentType": CONTENT_TYPE, "crc32c": crc32c(payload) });
     if let Some(mark) = mark {
         metadata["metadata"] = json!(facts::marked(mark.as_str()));
@@ -116,7 +117,8 @@ async fn write(gcs: &Gcs, name: &str, payload: &Payload, mark: Option<&Mark>, on
     }
     // As random as a mark, so that it stands nowhere in the bytes.
     let boundary = Mark::random()?;
-    let head = format!("--{boundary}\r\nContent-Type: application/json\r\n\r\n{metadata}\r\n--{boundary}\r\nContent-Type: {CONTENT_TYPE}\r\n\r\n");
+    let head =
+        format!("--{boundary}\r\nContent-Type: application/json\r\n\r\n{metadata}\r\n--{boundary}\r\nContent-Type: {CONTENT_TYPE}\r\n\r\n");
     let action = format!("write {name:?}");
     let ask = Ask::new(Method::POST, format!("/upload/storage/v1/b/{}/o", gcs.client.bucket), action.clone());
     let mut ask = ask.query("uploadType", "multipart").query("fields", FIELDS);
@@ -172,7 +174,7 @@ pub(super) async fn list(gcs: &Gcs, query: &Query) -> Result<Names, DriverError>
 }
 
 pub(super) async fn delete(gcs: &Gcs, name: &str) -> Result<(), DriverError> {
-    gcs.client.send(gcs.client.xml(Method::DELETE, name, "delete")).await.map(drop)
+    gcs.client.send(gcs.client.xml(Method::DELETE, name, "delete")?).await.map(drop)
 }
 
 /// One request each: the store's batches are no quicker, and are refused whole or in part.
@@ -198,6 +200,7 @@ struct Rewritten {
 
 /// Copies within the store, in as many calls as it wants; the destination appears with the last one.
 pub(super) async fn copy(gcs: &Gcs, from: &str, to: &str) -> Result<ObjectInfo, DriverError> {
+    Client::check(to)?;
     let action = format!("copy {from:?} to {to:?}");
     let bucket = &gcs.client.bucket;
     let target = format!("/storage/v1/b/{bucket}/o/{}/rewriteTo/b/{bucket}/o/{}", encoded(from), encoded(to));

@@ -27,7 +27,9 @@ pub(super) fn unanswered(action: &str, error: &HttpError) -> DriverError {
         HttpErrorKind::Request | HttpErrorKind::Interrupted | HttpErrorKind::Decode => {
             DriverError::new(ErrorClass::Broken, format!("cannot {action}: the connection to the store broke: {why}"))
         }
-        _ => DriverError::new(ErrorClass::Unreachable, format!("cannot {action}: the store cannot be reached; is the endpoint right? {why}")),
+        _ => {
+            DriverError::new(ErrorClass::Unreachable, format!("cannot {action}: the store cannot be reached; is the endpoint right? {why}"))
+        }
     }
 }
 
@@ -54,14 +56,19 @@ pub(super) async fn refused(action: &str, answer: HttpResponse, has_credentials:
     let (class, hint) = meaning(status, &code, &message);
     let skew = header("date").and_then(skew).filter(|secs| status == 401 && secs.abs() > SKEW_SECS);
     let hint = match skew {
-        Some(secs) => format!("; the clock of this machine is {} s {} the store's; set it right", secs.abs(), if secs > 0 { "ahead of" } else { "behind" }),
+        Some(secs) => format!(
+            "; the clock of this machine is {} s {} the store's; set it right",
+            secs.abs(),
+            if secs > 0 { "ahead of" } else { "behind" }
+        ),
         None if status == 401 && !has_credentials => "; the bucket is not public, so it needs credentials".into(),
         None if hint.is_empty() => String::new(),
         None => format!("; {hint}"),
     };
     let named = [code.as_str(), message.as_str()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
     let said = if named.is_empty() { String::new() } else { format!(" {named}") };
-    let mut error = DriverError::new(class, format!("cannot {action}: the store answers {status}{said}{hint}")).caused_by("http_status", status);
+    let mut error =
+        DriverError::new(class, format!("cannot {action}: the store answers {status}{said}{hint}")).caused_by("http_status", status);
     if !code.is_empty() {
         error = error.caused_by("code", code);
     }
@@ -127,7 +134,9 @@ fn meaning(status: u16, code: &str, message: &str) -> (ErrorClass, &'static str)
         "InvalidPart" | "InvalidPartOrder" => (C::Conflict, ""),
         "BadDigest" | "RequestTimeout" => (C::Broken, ""),
         "userProjectMissing" | "UserProjectMissing" => (C::Config, "the bucket asks who pays; set user_project"),
-        "retentionPolicyNotMet" | "objectUnderActiveHold" | "ObjectUnderActiveHold" => (C::ReadOnly, "the bucket keeps its objects for a time"),
+        "retentionPolicyNotMet" | "objectUnderActiveHold" | "ObjectUnderActiveHold" => {
+            (C::ReadOnly, "the bucket keeps its objects for a time")
+        }
         _ => of_status(status),
     }
 }

@@ -62,7 +62,8 @@ impl Signer {
                 url.map(String::from).map_err(|error| crate::refusal::no_token(&format!("sign a URL for {name:?}"), &error))
             }
             _ => {
-                let message = "these credentials cannot sign URLs; give a service account's key, or, without one, use Google's own endpoint";
+                let message =
+                    "these credentials cannot sign URLs; give a service account's key, or, without one, use Google's own endpoint";
                 Err(DriverError::new(ErrorClass::Unsupported, message))
             }
         }

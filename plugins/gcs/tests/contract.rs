@@ -12,14 +12,14 @@ fn main() -> ExitCode {
     if let Some(code) = longshore_conformance::hidden::entered() {
         return code;
     }
-    let fake = match Fake::start(Options { page_max: 100, ..Options::default() }) {
+    let fake = match Fake::start(Options { page_max: 100, made: Some("case-".into()), ..Options::default() }) {
         Ok(fake) => fake,
         Err(error) => {
             eprintln!("the fake does not start: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let settings = serde_json::json!({ "endpoint": "http://{proxy}", "bucket": "bucket", "root": "{unique}", "key": fake.key_file() });
+    let settings = serde_json::json!({ "endpoint": "http://{proxy}", "bucket": "case-{unique}", "key": fake.key_file() });
     let config = serde_json::json!({ "settings": settings, "store": { "kind": "service", "address": fake.address().to_string() } });
     let driver = Driver { config: serde_json::from_value(config).ok(), ..Driver::of_this_crate("gcs") };
     test_main(&[driver])

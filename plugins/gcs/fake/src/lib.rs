@@ -40,6 +40,8 @@ pub struct Options {
     pub buckets: Vec<String>,
     /// Buckets that exist, and on which its account has no rights.
     pub forbidden: Vec<String>,
+    /// Buckets whose names begin so are made when they are first used: a store of its own for each of many tests.
+    pub made: Option<String>,
     /// True to let everybody in, as emulators do.
     pub anonymous: bool,
     /// The most results of one page, whatever is asked for.
@@ -52,6 +54,7 @@ impl Default for Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             buckets: vec!["bucket".into()],
             forbidden: vec!["forbidden".into()],
+            made: None,
             anonymous: false,
             page_max: 1000,
         }
@@ -86,7 +89,7 @@ impl Fake {
         let address = listener.local_addr()?;
         let account = Account::new()?;
         let key_file = Account::key_file(address)?;
-        let store = Store::new(options.buckets.iter().chain(&options.forbidden));
+        let store = Store::new(options.buckets.iter().chain(&options.forbidden), options.made.clone());
         let service = Arc::new(Service { address, options, account, store, control: Control::default() });
         runtime.spawn(serve::serve(listener, service));
         Ok(Self { address, key_file, _runtime: runtime })

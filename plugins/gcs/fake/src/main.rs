@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use longshore_gcs_fake::{Fake, Options};
 
-const USAGE: &str =
-    "usage: gcs-fake [--listen HOST:PORT] [--bucket NAME]... [--forbidden NAME]... [--key-file PATH] [--page-max N] [--anonymous]";
+const USAGE: &str = "usage: gcs-fake [--listen HOST:PORT] [--bucket NAME]... [--forbidden NAME]... [--made PREFIX] [--key-file PATH] [--page-max N] \
+                     [--anonymous]";
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "its address is what it is asked for")]
 fn main() -> ExitCode {
@@ -37,6 +37,7 @@ fn start() -> io::Result<&'static Fake> {
             "--listen" => options.listen = value.parse().map_err(|_| usage())?,
             "--bucket" => buckets.push(value),
             "--forbidden" => forbidden.push(value),
+            "--made" => options.made = Some(value),
             "--key-file" => key_file = Some(value),
             "--page-max" => options.page_max = value.parse().map_err(|_| usage())?,
             _ => return Err(usage()),

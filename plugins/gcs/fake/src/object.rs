@@ -65,7 +65,6 @@ impl Content {
         found
     }
 
-
     pub(crate) fn crc32c(&self) -> String {
         BASE64.encode(self.crc32c.to_be_bytes())
     }

@@ -15,6 +15,8 @@ pub(crate) struct Store(Mutex<State>);
 /// What the lock guards.
 pub(crate) struct State {
     pub(crate) buckets: HashMap<String, Bucket>,
+    /// What the names of buckets begin with that are made when they are first used.
+    made: Option<String>,
     /// Resumable uploads by their id.
     pub(crate) sessions: HashMap<String, Session>,
     /// Rewrites that go on, by their token.
@@ -77,9 +79,9 @@ pub(crate) struct Write {
 }
 
 impl Store {
-    pub(crate) fn new<'a>(buckets: impl Iterator<Item = &'a String>) -> Self {
+    pub(crate) fn new<'a>(buckets: impl Iterator<Item = &'a String>, made: Option<String>) -> Self {
         let buckets = buckets.map(|name| (name.clone(), Bucket::default())).collect();
-        Self(Mutex::new(State { buckets, sessions: HashMap::new(), rewrites: HashMap::new(), last_generation: 0 }))
+        Self(Mutex::new(State { buckets, made, sessions: HashMap::new(), rewrites: HashMap::new(), last_generation: 0 }))
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -90,6 +92,9 @@ impl Store {
 
 impl State {
     pub(crate) fn bucket(&mut self, name: &str) -> Result<&mut Bucket, Refusal> {
+        if self.made.as_ref().is_some_and(|made| name.starts_with(made.as_str())) && !self.buckets.contains_key(name) {
+            self.buckets.insert(name.to_owned(), Bucket::default());
+        }
         self.buckets.get_mut(name).ok_or_else(Refusal::no_bucket)
     }
 

@@ -32,7 +32,8 @@ fn object_lies_at_the_root_and_its_key() {
 #[test]
 fn write_whose_answer_is_lost_is_no_failure() {
     let fake = open_to_all();
-    let lost = |method: &str, target: &str| order(&fake, "faults", &json!({ "method": method, "target": target, "status": 503, "done": true }));
+    let lost =
+        |method: &str, target: &str| order(&fake, "faults", &json!({ "method": method, "target": target, "status": 503, "done": true }));
     run(async {
         let driver = open(&fake).await;
         lost("POST", "/upload/");
@@ -104,7 +105,11 @@ fn storage_class_and_key_are_those_of_the_settings() {
         for name in ["put", "uploaded", "copied"] {
             let (status, body) = ask(&fake, "GET", &format!("/storage/v1/b/bucket/o/r%2F{name}"), &[], b"");
             let resource: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
-            assert_eq!((status, &resource["storageClass"], &resource["kmsKeyName"]), (200, &more["storage_class"], &more["kms_key"]), "{name}");
+            assert_eq!(
+                (status, &resource["storageClass"], &resource["kmsKeyName"]),
+                (200, &more["storage_class"], &more["kms_key"]),
+                "{name}"
+            );
         }
     });
 }

@@ -59,7 +59,8 @@ pub(crate) fn ask(fake: &Fake, method: &str, target: &str, fields: &[(&str, &str
     let mut stream = TcpStream::connect(fake.address()).expect("the fake listens");
     let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
-    let head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {length}\r\n{fields}\r\n", fake.address());
+    let head =
+        format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {length}\r\n{fields}\r\n", fake.address());
     stream.write_all(&[head.as_bytes(), body].concat()).expect("the request is sent");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("the answer ends");
