@@ -1,6 +1,8 @@
-//! `blobs/<digest>`: HEAD, GET with ranges, DELETE.
+//! `blobs/<digest>`: HEAD, GET with ranges or elsewhere, DELETE.
 
-use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE};
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
+};
 use http::{HeaderValue, Response, StatusCode};
 use longshore_loader::api::ByteRange as DriverRange;
 
@@ -8,14 +10,20 @@ use super::{Answer, Api, ApiError, Body, Request, empty};
 use crate::oci::headers::{DOCKER_CONTENT_DIGEST, digest_value, etag};
 use crate::oci::range::{satisfied, unsatisfied};
 use crate::oci::{ByteRange, Digest, ErrorCode, ProtocolError, RepositoryName, conditional, media_type};
+use crate::store::{Repository, SignedUrl, StoreError};
 
 /// Content never changes under its digest.
 const FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+/// A signed URL expires, and is nobody else's.
+const NEVER: HeaderValue = HeaderValue::from_static("no-store");
 
 impl Api {
     /// Source: distribution specification, "Pulling blobs".
     pub(super) async fn blob(&self, request: &Request<'_>, name: &RepositoryName, digest: &Digest) -> Answer {
         let repository = self.repository(request, name)?;
+        if let Some(url) = elsewhere(request, &repository, digest).await? {
+            return Ok(redirect(url, digest));
+        }
         let headers = &request.parts.headers;
         if !request.is_head() && !headers.contains_key(RANGE) && !headers.contains_key(IF_NONE_MATCH) {
             let (blob, body) = repository.whole_blob(digest).await?;
@@ -49,6 +57,34 @@ impl Api {
         self.repository(request, name)?.delete_blob(digest).await?;
         Ok(empty(StatusCode::ACCEPTED))
     }
+}
+
+/// Where the client is sent for the bytes, if it is. A range goes with it: clients repeat their headers.
+///
+/// What needs no bytes is answered here (HEAD, 304, 416), and so is `If-Range`, for the store does not know our entity tags.
+async fn elsewhere(request: &Request<'_>, repository: &Repository, digest: &Digest) -> Result<Option<SignedUrl>, StoreError> {
+    let headers = &request.parts.headers;
+    if request.is_head() || headers.contains_key(IF_RANGE) || !repository.redirects(&request.client()) {
+        return Ok(None);
+    }
+    let blob = repository.blob(digest).await?;
+    let outside = ByteRange::requested(headers, digest, blob.size) == ByteRange::Unsatisfiable;
+    if outside || conditional::if_none_match(headers, digest) {
+        return Ok(None);
+    }
+    Ok(repository.signed_url(&blob).await)
+}
+
+/// The client verifies what it gets by the digest, here as everywhere.
+///
+/// Source: distribution specification, "Pulling blobs"; RFC 9110, section 15.4.8.
+fn redirect(url: SignedUrl, digest: &Digest) -> Response<Body> {
+    let mut answer = empty(StatusCode::TEMPORARY_REDIRECT);
+    let headers = answer.headers_mut();
+    headers.insert(LOCATION, url.into_location());
+    headers.insert(DOCKER_CONTENT_DIGEST, digest_value(digest));
+    headers.insert(CACHE_CONTROL, NEVER);
+    answer
 }
 
 /// An answer with `length` bytes of a blob.

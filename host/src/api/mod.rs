@@ -9,15 +9,16 @@ mod referrer;
 mod tag;
 mod upload;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 
 use crate::oci::headers::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION};
 use crate::oci::{Query, RepositoryName, Route, media_type};
-use crate::store::{Incoming, Repository, Store, StoreError};
+use crate::store::{Client, Incoming, Repository, Store, StoreError};
 
 pub use body::Body;
 pub use error::ApiError;
@@ -53,12 +54,18 @@ struct Request<'a> {
     parts: &'a Parts,
     query: Query<'a>,
     body: Incoming,
+    peer: IpAddr,
     trace_id: u128,
 }
 
 impl Request<'_> {
     fn is_head(&self) -> bool {
         self.parts.method == Method::HEAD
+    }
+
+    /// Whom the answer goes to.
+    fn client(&self) -> Client<'_> {
+        Client { address: self.peer, user_agent: self.parts.headers.get(USER_AGENT).map_or(b"", HeaderValue::as_bytes) }
     }
 
     /// A header's value, if it is text.
@@ -78,13 +85,13 @@ impl Api {
         &self.store
     }
 
-    /// Answers a request. Failures are answers too.
+    /// Answers a request of the client at `peer`. Failures are answers too.
     ///
     /// When the client goes away, the future is dropped and with it every driver call under way; what was received of an upload whose body
     /// breaks is kept.
-    pub async fn answer(&self, parts: &Parts, body: Incoming, trace_id: u128) -> Response<Body> {
+    pub async fn answer(&self, parts: &Parts, body: Incoming, peer: IpAddr, trace_id: u128) -> Response<Body> {
         let head = parts.method == Method::HEAD;
-        match self.route(parts, body, trace_id).await {
+        match self.route(parts, body, peer, trace_id).await {
             Ok(answer) => answer,
             Err(error) => {
                 error.log(parts, trace_id);
@@ -93,12 +100,12 @@ impl Api {
         }
     }
 
-    async fn route(&self, parts: &Parts, body: Incoming, trace_id: u128) -> Answer {
+    async fn route(&self, parts: &Parts, body: Incoming, peer: IpAddr, trace_id: u128) -> Answer {
         let route = Route::parse(parts.uri.path())?;
         if let Err(error) = route.check(&parts.method) {
             return Err(ApiError::from(error).with_header(ALLOW, HeaderValue::from_static(route.allow())));
         }
-        let request = Request { parts, query: Query::parse(parts.uri.query())?, body, trace_id };
+        let request = Request { parts, query: Query::parse(parts.uri.query())?, body, peer, trace_id };
         let method = &parts.method;
         match &route {
             Route::Version => Ok(version(request.is_head())),

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use longshore_loader::api::metadata::Consistency;
 use longshore_loader::api::schema::Schema;
-use longshore_loader::api::{DriverError, ErrorClass};
+use longshore_loader::api::{Capability, DriverError, ErrorClass};
 use longshore_loader::{DriverHandle, DriverSource, Inspection, OpenOptions, Policy, Refusal, Sha256, inspect, load, locate, verify};
 use serde_json::Value;
 
-use crate::config::{Config, DriverFile, Fault, Faults, MissingReferences};
+use crate::config::{self, Config, DriverFile, Fault, Faults, MissingReferences};
 use crate::oci::SigningKeys;
-use crate::store::{self, Storage, StorageOptions};
+use crate::store::{self, Redirect, Storage, StorageOptions};
 
 /// A storage whose driver may be loaded with settings that fit.
 pub(super) struct Ready {
@@ -40,13 +40,28 @@ pub(super) fn check(config: &Config) -> Result<Vec<Ready>, Faults> {
 fn check_one(config: &Config, name: &str) -> Result<Ready, Faults> {
     let inspection = verified(config, name).map_err(|refusal| Faults::from(refused(config, name, &refusal)))?;
     let schema = schema(config, name, &inspection)?;
-    let settings = config.check_settings(name, &schema)?;
+    let cannot_sign = unsigned_redirect(config, name, &inspection);
+    let settings = match (config.check_settings(name, &schema), cannot_sign) {
+        (Ok(settings), None) => settings,
+        (settings, cannot_sign) => return Err(settings.err().into_iter().flatten().chain(cannot_sign).collect()),
+    };
     if inspection.info().consistency == Consistency::Eventual && !config.storage[name].accept_eventual {
         let message = "the driver does not promise that a write is seen at once by everyone, and a registry needs that";
         let fault = config.fault_at_driver(name, message).hint("set accept_eventual = true to use it all the same");
         return Err(fault.into());
     }
     Ok(Ready { name: name.to_owned(), inspection, settings, warnings: config.setting_warnings(name, &schema) })
+}
+
+/// Redirects over a driver that signs no URLs: served from here all the same, they would be a saving that the operator believes to have.
+fn unsigned_redirect(config: &Config, name: &str, inspection: &Inspection) -> Option<Fault> {
+    if config.storage[name].redirect.is_none() || inspection.info().known_capabilities().has(Capability::Presign) {
+        return None;
+    }
+    let driver = &inspection.info().name;
+    let fault =
+        config.fault_at_redirect(name, format!("driver {driver:?} cannot sign URLs (it does not declare the capability \"presign\")"));
+    Some(fault.hint("leave redirect out, or use a driver that declares it"))
 }
 
 /// The schemas of all storages whose drivers can be read, for showing their settings.
@@ -104,13 +119,19 @@ pub(super) async fn open(config: &Config, ready: &Ready) -> Result<Arc<Storage>,
         return Err(driver(DriverError::new(ErrorClass::Internal, message)));
     }
     let handle: DriverHandle = loaded.open(&ready.name, &ready.settings, &options).await.map_err(driver)?;
-    Ok(Arc::new(Storage::new(handle, storage_options(config), signing_keys(config))))
+    let redirect = config.storage[&ready.name].redirect.as_ref().map(redirect);
+    Ok(Arc::new(Storage::new(handle, storage_options(config), signing_keys(config)).with_redirect(redirect)))
 }
 
 /// The configured keys; the configuration has checked that each is long enough.
 fn signing_keys(config: &Config) -> Option<SigningKeys> {
     let keys = &config.registry.upload_signing_keys;
-    SigningKeys::new(keys.iter().map(crate::config::Secret::expose)).ok()
+    SigningKeys::new(keys.iter().map(config::Secret::expose)).ok()
+}
+
+fn redirect(rules: &config::Redirect) -> Redirect {
+    let (min_bytes, expires, rules) = (rules.min_bytes, rules.expires, rules.clone());
+    Redirect::new(min_bytes, expires, move |repository, client| rules.takes(repository, client.address, client.user_agent))
 }
 
 fn storage_options(config: &Config) -> StorageOptions {

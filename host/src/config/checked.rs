@@ -143,6 +143,12 @@ impl Section<'_> {
         self.table.contains_key(key)
     }
 
+    /// Opens a table below this one.
+    pub(super) fn below(&mut self, key: &str, table: Table, at: Origin) -> Section<'_> {
+        let path = self.path.iter().cloned().chain([key.to_owned()]).collect();
+        Section { checker: self.checker, path, table, taken: Vec::new(), at }
+    }
+
     /// Takes a key out of the table, whatever its value.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Entry> {
         self.taken.push(key);
@@ -240,6 +246,36 @@ impl Section<'_> {
         let (texts, origin) = self.read(key, parse).unwrap_or((default, Origin::Default));
         self.note(key, texts.clone(), None, origin);
         texts
+    }
+
+    /// A list of texts, each read with `parse`; a refusal stands at its element, which is left out.
+    pub(super) fn each<T: ToString>(&mut self, key: &'static str, default: Vec<T>, parse: impl Fn(&str) -> Result<T, Refusal>) -> Vec<T> {
+        let (values, origin) = match self.take(key).map(|entry| entry.node) {
+            None => (default, Origin::Default),
+            Some(node) => {
+                self.reveal(&node);
+                (self.elements(key, &node, parse), node.origin)
+            }
+        };
+        self.note(key, values.iter().map(ToString::to_string).collect::<Vec<_>>(), None, origin);
+        values
+    }
+
+    fn elements<T>(&mut self, key: &str, node: &Node, parse: impl Fn(&str) -> Result<T, Refusal>) -> Vec<T> {
+        let Value::List(list) = &node.value else {
+            self.fault(&node.origin, format!("{key} is {}, must be a list of texts", node.found()));
+            return Vec::new();
+        };
+        let mut values = Vec::new();
+        for node in list {
+            match node.as_text().ok_or_else(|| "must be a text".into()).and_then(&parse) {
+                Ok(value) => values.push(value),
+                Err(Refusal { rule, near }) => {
+                    self.checker.misnamed(&node.origin, format!("{key} has {}, {rule}", node.found()), near.as_deref());
+                }
+            }
+        }
+        values
     }
 
     /// A list whose elements the caller reads one by one.

@@ -1,4 +1,4 @@
-//! The patterns of routes: which repositories they stand for.
+//! The patterns of routes and redirects: which repositories they stand for.
 
 use std::fmt;
 
@@ -29,6 +29,11 @@ impl Glob {
             return Err(format!("must be at most {GLOB_MAX_BYTES} bytes long"));
         }
         text.split('/').map(component).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The pattern `**`, which stands for every repository.
+    pub(super) fn all() -> Self {
+        Self(vec![Component::Any])
     }
 
     /// True if the pattern stands for this repository.

@@ -6,7 +6,7 @@
 //! | the tree of values and where each came from | `written` |
 //! | variables that stand above the file | `environment` |
 //! | reading keys, types and ranges; what is unknown | `checked` |
-//! | every key with its default | `effective`, `storage`, and `glob` for routes |
+//! | every key with its default | `effective`, `storage`, `redirect`, with `glob` and `network` for patterns |
 //! | a driver's settings against its schema | `settings` |
 //! | references to secrets | `secret` |
 //! | reports | `fault`, `show` |
@@ -19,6 +19,8 @@ mod effective;
 mod environment;
 mod fault;
 mod glob;
+mod network;
+mod redirect;
 mod secret;
 mod settings;
 mod show;
@@ -42,6 +44,8 @@ pub use effective::{Cache, Drivers, Log, LogFormat, LogLevel, MissingReferences,
 pub use environment::{VARIABLE_PREFIX, variables};
 pub use fault::{Excerpt, FAULTS_SHOWN_MAX, Fault, Faults, Place};
 pub use glob::Glob;
+pub use network::Network;
+pub use redirect::{AgentPattern, Redirect};
 pub use secret::{SECRET_MAX_BYTES, Secret};
 pub use show::Shown;
 pub use storage::{DriverFile, MAIN_STORAGE, Route, Storage};
@@ -151,6 +155,16 @@ impl Config {
     /// If there is no such storage.
     pub fn fault_at_driver(&self, storage: &str, message: impl Into<String>) -> Fault {
         Fault::new(self.storage[storage].driver_at.place(&self.document, &[]), message)
+    }
+
+    /// A fault of a storage's redirects, at the place where they are switched on; at the driver's if they are off.
+    ///
+    /// # Panics
+    /// If there is no such storage.
+    pub fn fault_at_redirect(&self, storage: &str, message: impl Into<String>) -> Fault {
+        let storage = &self.storage[storage];
+        let at = storage.redirect.as_ref().map_or(&storage.driver_at, |redirect| &redirect.at);
+        Fault::new(at.place(&self.document, &[]), message)
     }
 
     /// What takes effect, for `config show`; the settings of a storage whose schema is missing are hidden.

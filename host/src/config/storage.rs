@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::checked::{Checker, Refusal, Section};
 use super::glob::Glob;
+use super::redirect::Redirect;
 use super::written::{Entry, Node, Origin, Table, Value};
 
 /// The storage that takes every repository which no route takes.
@@ -26,6 +27,8 @@ pub struct Storage {
     pub accept_eventual: bool,
     /// `required`, default true: whether the registry refuses to start without it.
     pub required: bool,
+    /// `redirect`, default none: who fetches blobs from where the driver keeps them.
+    pub redirect: Option<Redirect>,
     /// `settings` as they are written; [`Config::check_settings`](super::Config::check_settings) makes them the driver's.
     pub(super) settings: Node,
     /// Where the driver is named.
@@ -82,6 +85,7 @@ impl Storage {
         }
         let accept_eventual = keys.flag("accept_eventual", false);
         let required = keys.flag("required", true);
+        let redirect = Redirect::read(&mut keys);
         let none = Node { value: Value::Table(Table::new()), origin: keys.at().clone() };
         let settings = keys.take("settings").map_or(none, |entry| entry.node);
         if !matches!(settings.value, Value::Table(_)) {
@@ -89,7 +93,7 @@ impl Storage {
         }
         keys.finish();
         let (driver, driver_at) = driver?;
-        Some(Self { driver, sha256: sha256.map(|(pin, _)| pin), accept_eventual, required, settings, driver_at })
+        Some(Self { driver, sha256: sha256.map(|(pin, _)| pin), accept_eventual, required, redirect, settings, driver_at })
     }
 }
 

@@ -1,6 +1,7 @@
 //! One client's connection: HTTP/1.1, kept alive, until either side has had enough.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,8 +38,8 @@ impl Connection {
         Self { api, http, body_idle: options.body_idle }
     }
 
-    /// Serves one client until it goes, or until `stopped` turns true and the request under way is answered.
-    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, mut stopped: watch::Receiver<bool>) {
+    /// Serves the client at `peer` until it goes, or until `stopped` turns true and the request under way is answered.
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: IpAddr, mut stopped: watch::Receiver<bool>) {
         // Answers are whole when they are written: waiting for more to send with them only delays them.
         let _ = stream.set_nodelay(true);
         let wire = Wire::new(stream, self.body_idle);
@@ -46,7 +47,7 @@ impl Connection {
         let service = service_fn(|request: Request<hyper::body::Incoming>| {
             // Here and not in the future: hyper looks whether the client is there before it polls that. A body that ends early is broken.
             let answer = request.body().is_end_stream().then(|| answering.begin());
-            self.answer(request, regions.clone(), answer)
+            self.answer(request, peer, regions.clone(), answer)
         });
         let connection = self.http.serve_connection(TokioIo::new(wire), service);
         tokio::pin!(connection);
@@ -68,13 +69,14 @@ impl Connection {
     async fn answer(
         &self,
         request: Request<hyper::body::Incoming>,
+        peer: IpAddr,
         regions: Arc<Regions>,
         answering: Option<Answer>,
     ) -> Result<Response<Outgoing>, Infallible> {
         let id = RequestId::next();
         let (parts, body) = request.into_parts();
         let incoming = Incoming::new(IdleLimited::new(body, self.body_idle));
-        let answer = self.api.answer(&parts, incoming, id.as_trace_id()).await;
+        let answer = self.api.answer(&parts, incoming, peer, id.as_trace_id()).await;
         let status = answer.status().as_u16();
         tracing::debug!(request = %id, method = %parts.method, path = parts.uri.path(), status, "answered");
         let mut answer = answer.map(|body| Outgoing::new(body, regions, answering));

@@ -16,12 +16,12 @@ mod request_id;
 mod wire;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::api::Api;
 use connection::Connection;
@@ -88,10 +88,10 @@ impl Server {
                 () = &mut shutdown => break,
                 accepted = accept(&self.listener, &slots) => accepted,
             };
-            let Some((stream, slot)) = accepted else { continue };
+            let Some((stream, peer, slot)) = accepted else { continue };
             let (connection, stopped) = (self.connection.clone(), stopped.clone());
             tokio::spawn(async move {
-                connection.serve(stream, stopped).await;
+                connection.serve(stream, peer, stopped).await;
                 drop(slot);
             });
         }
@@ -102,12 +102,12 @@ impl Server {
     }
 }
 
-/// A client and its slot. An error of one client (it went away while it waited) is no error of ours.
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+/// A client, where it is, and its slot. An error of one client (it went away while it waited) is no error of ours.
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     // The semaphore is never closed.
     let slot = slots.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, slot)),
+        Ok((stream, peer)) => Some((stream, peer.ip(), slot)),
         Err(error) => {
             tracing::warn!(%error, "cannot accept a connection");
             // Out of descriptors: trying again at once would only burn the processor.

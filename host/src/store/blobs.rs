@@ -14,7 +14,7 @@ pub struct Blob {
     /// In bytes.
     pub size: u64,
     /// Under which its bytes lie.
-    stored: Digest,
+    pub(super) stored: Digest,
 }
 
 impl Repository {

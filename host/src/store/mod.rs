@@ -6,6 +6,7 @@
 //! | `storage` | a driver and what is remembered of it |
 //! | `facts` | content-addressed facts that need not be asked twice |
 //! | `blobs`, `uploads`, `manifests`, `tags`, `referrers` | one resource each, as methods of [`Repository`] |
+//! | `redirect` | blobs that clients fetch from where the driver keeps them |
 //! | `aliases` | content that is named by sha512 |
 //! | `enumerate` | repositories and tags in byte order, page by page |
 //! | `error`, `incoming` | what goes wrong, and the bodies that come in |
@@ -19,6 +20,7 @@ mod incoming;
 mod layout;
 mod manifests;
 mod pump;
+mod redirect;
 mod referrers;
 mod storage;
 mod tags;
@@ -28,5 +30,6 @@ pub use blobs::Blob;
 pub use error::StoreError;
 pub use incoming::{Incoming, IncomingError};
 pub use manifests::{PushedManifest, StoredManifest};
+pub use redirect::{Client, Redirect, SignedUrl};
 pub use storage::{MissingReferences, Repository, Routed, Storage, StorageOptions, Store};
 pub use uploads::Finished;

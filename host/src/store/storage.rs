@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 use super::error::{StoreError, found};
 use super::facts::Facts;
 use super::layout;
+use super::redirect::Redirect;
 use crate::oci::{Digest, RepositoryName, SigningKeys, UploadId};
 
 /// How many bytes a link may have; the longest digest has 135.
@@ -52,6 +53,7 @@ pub struct Storage {
     pub(super) driver: DriverHandle,
     pub(super) facts: Facts,
     pub(super) options: StorageOptions,
+    pub(super) redirect: Option<Redirect>,
     /// Empty until an upload needs them: a start reads and writes nothing, and a store that nobody may write to can be pulled from.
     keys: OnceCell<SigningKeys>,
     cancelled: Mutex<Cancelled>,
@@ -68,7 +70,13 @@ impl Storage {
     /// hosts on one store agree. That one is asked for when the first upload needs it.
     pub fn new(driver: DriverHandle, options: StorageOptions, keys: Option<SigningKeys>) -> Self {
         let facts = Facts::new(options.facts_max, options.cached_manifest_max_bytes, options.facts_keep);
-        Self { driver, facts, options, keys: OnceCell::new_with(keys), cancelled: Mutex::default() }
+        Self { driver, facts, options, redirect: None, keys: OnceCell::new_with(keys), cancelled: Mutex::default() }
+    }
+
+    /// The storage with redirects to where its driver keeps blobs, which needs a driver that can sign URLs.
+    #[must_use]
+    pub fn with_redirect(self, redirect: Option<Redirect>) -> Self {
+        Self { redirect, ..self }
     }
 
     /// The driver.

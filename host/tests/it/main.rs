@@ -20,6 +20,7 @@ mod manifest;
 mod manifest_refused;
 mod mount;
 mod process;
+mod redirect;
 mod referrer;
 mod resume;
 mod support;

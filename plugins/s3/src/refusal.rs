@@ -1,0 +1,169 @@
+//! What the client's errors mean: a class of the contract, a sentence, and what the store said as data.
+
+use std::error::Error;
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use longshore_plugin_api::{DriverError, ErrorClass};
+
+/// The error of a request, which was to `action`.
+pub(super) fn refused<E>(action: &str, error: &SdkError<E, HttpResponse>) -> DriverError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    match error {
+        SdkError::ServiceError(answer) => {
+            let meta = answer.err().meta();
+            answered(action, answer.raw(), meta.code(), meta.message())
+        }
+        SdkError::ResponseError(answer) => {
+            let status = answer.raw().status().as_u16();
+            let known = answered(action, answer.raw(), None, Some(&chain(error)));
+            if status >= 400 { known } else { DriverError::new(ErrorClass::Broken, format!("cannot {action}: {}", chain(error))) }
+        }
+        SdkError::TimeoutError(_) => DriverError::new(ErrorClass::Timeout, format!("cannot {action}: the store does not answer in time")),
+        SdkError::DispatchFailure(failure) => unsent(action, failure.is_timeout(), &chain(error)),
+        _ => unsent(action, false, &chain(error)),
+    }
+}
+
+/// A request that never got an answer.
+fn unsent(action: &str, timeout: bool, why: &str) -> DriverError {
+    let has = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    if has(&["credentials", "Credentials"]) {
+        let hint = "give access_key and secret_key, or say with credentials where they come from";
+        return DriverError::new(ErrorClass::Unauthorized, format!("cannot {action}: no credentials were found; {hint}: {why}"));
+    }
+    if has(&["certificate", "UnknownIssuer", "CertificateUnknown"]) {
+        let hint = "is its authority in ca_file, and is the endpoint's name right?";
+        return DriverError::new(ErrorClass::Unreachable, format!("cannot {action}: the store's certificate is not trusted; {hint} {why}"))
+            .with_retryable(false);
+    }
+    if timeout {
+        return DriverError::new(ErrorClass::Timeout, format!("cannot {action}: connecting to the store takes too long"));
+    }
+    if has(&["connection closed", "broken pipe", "Broken pipe", "reset", "IncompleteMessage", "invalid HTTP"]) {
+        return DriverError::new(ErrorClass::Broken, format!("cannot {action}: the connection to the store broke: {why}"));
+    }
+    DriverError::new(ErrorClass::Unreachable, format!("cannot {action}: the store cannot be reached; is the endpoint right? {why}"))
+}
+
+fn answered(action: &str, answer: &HttpResponse, code: Option<&str>, message: Option<&str>) -> DriverError {
+    let status = answer.status().as_u16();
+    let header = |name: &str| answer.headers().get(name);
+    let (class, hint) = meaning(status, code.unwrap_or_default());
+    let said = match (code, message) {
+        (Some(code), Some(message)) => format!("the store answers {status} {code}: {message}"),
+        (Some(code), None) => format!("the store answers {status} {code}"),
+        (None, Some(message)) if !message.is_empty() => format!("the store answers {status}: {message}"),
+        _ => format!("the store answers {status}"),
+    };
+    let region = header("x-amz-bucket-region").filter(|_| class == ErrorClass::Config);
+    let hint = match region {
+        Some(region) => format!("; the bucket is in region {region:?}, set region to it"),
+        None if hint.is_empty() => String::new(),
+        None => format!("; {hint}"),
+    };
+    let mut error = DriverError::new(class, format!("cannot {action}: {said}{hint}")).caused_by("http_status", status);
+    if let Some(code) = code {
+        error = error.caused_by("code", code);
+    }
+    for (kind, name) in [("request_id", "x-amz-request-id"), ("request_id_2", "x-amz-id-2")] {
+        if let Some(id) = header(name).filter(|id| !id.is_empty()) {
+            error = error.caused_by(kind, id);
+        }
+    }
+    if let Some(seconds) = header("retry-after").and_then(|text| text.trim().parse::<u32>().ok()).filter(|_| class.is_transient()) {
+        error = error.retry_after_ms(seconds.min(3600) * 1000);
+    }
+    error
+}
+
+/// What a status and a code mean, and what to do. Codes first: stores do not agree on statuses.
+fn meaning(status: u16, code: &str) -> (ErrorClass, &'static str) {
+    use ErrorClass as C;
+    match code {
+        "NoSuchKey" | "NoSuchUpload" | "NotFound" => (C::NotFound, ""),
+        "NoSuchBucket" => (C::Missing, "is bucket right, and was it made?"),
+        "AccessDenied" | "AllAccessDisabled" => (C::Unauthorized, "may these credentials do that in this bucket, and is it yours?"),
+        "InvalidAccessKeyId" => (C::Unauthorized, "the store does not know access_key"),
+        "SignatureDoesNotMatch" => (C::Unauthorized, "is secret_key right? (and region, for some stores)"),
+        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => (C::Unauthorized, "the session token is over"),
+        "RequestTimeTooSkewed" => (C::Unauthorized, "the clocks of this machine and of the store differ; set this one right"),
+        "AuthorizationHeaderMalformed" | "PermanentRedirect" | "TemporaryRedirect" | "IllegalLocationConstraintException" => {
+            (C::Config, "is region right?")
+        }
+        "SlowDown" | "TooManyRequests" | "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "ServiceUnavailable" => {
+            (C::Throttled, "")
+        }
+        "QuotaExceeded" | "InsufficientCapacity" | "EntityTooLarge" | "XMinioStorageFull" | "InsufficientStorage" => (C::Full, ""),
+        "InvalidPart" | "InvalidPartOrder" => (C::Conflict, ""),
+        "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody" => (C::Broken, ""),
+        "RequestTimeout" => (C::Timeout, ""),
+        "KeyTooLongError" | "KeyTooLong" => (C::InvalidKey, "the store's names have 1,024 bytes at the most, root included"),
+        "InvalidRange" => (C::InvalidRange, ""),
+        "PreconditionFailed" => (C::AlreadyExists, ""),
+        // Somebody else creates the object at this moment: soon it will be there, or not.
+        "ConditionalRequestConflict" | "OperationAborted" => (C::Throttled, ""),
+        "NotImplemented" => (C::Unsupported, "this store lacks it"),
+        "MethodNotAllowed" | "ReadOnlyAccessMode" => (C::ReadOnly, ""),
+        _ => (of_status(status), hint_of_status(status)),
+    }
+}
+
+fn of_status(status: u16) -> ErrorClass {
+    use ErrorClass as C;
+    match status {
+        404 => C::NotFound,
+        401 | 403 => C::Unauthorized,
+        301 | 307 | 308 | 400 => C::Config,
+        405 => C::ReadOnly,
+        408 | 504 => C::Timeout,
+        409 => C::Conflict,
+        412 => C::AlreadyExists,
+        416 => C::InvalidRange,
+        429 | 503 => C::Throttled,
+        501 => C::Unsupported,
+        507 => C::Full,
+        500..=599 => C::Broken,
+        _ => C::Internal,
+    }
+}
+
+fn hint_of_status(status: u16) -> &'static str {
+    match status {
+        301 | 307 | 308 => "is region right?",
+        400 => "are region, endpoint and path_style right?",
+        401 | 403 => "are the credentials right, and may they do that in this bucket?",
+        _ => "",
+    }
+}
+
+/// An error with all that caused it, in one line.
+pub(super) fn chain(error: &(impl Error + 'static)) -> String {
+    DisplayErrorContext(error).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_win_over_statuses() {
+        assert_eq!(meaning(404, "NoSuchBucket").0, ErrorClass::Missing);
+        assert_eq!(meaning(404, "").0, ErrorClass::NotFound);
+        assert_eq!(meaning(400, "ExpiredToken").0, ErrorClass::Unauthorized);
+        assert_eq!(meaning(503, "Unheard").0, ErrorClass::Throttled);
+        assert_eq!(meaning(500, "").0, ErrorClass::Broken);
+    }
+
+    #[test]
+    fn what_was_never_answered_is_told_apart() {
+        let class = |why| unsent("read", false, why).class();
+        assert_eq!(class("tcp connect error: Connection refused"), ErrorClass::Unreachable);
+        assert_eq!(class("invalid peer certificate: UnknownIssuer"), ErrorClass::Unreachable);
+        assert!(!unsent("read", false, "invalid peer certificate: UnknownIssuer").is_retryable());
+        assert_eq!(class("the credential provider was not enabled: no Credentials"), ErrorClass::Unauthorized);
+        assert_eq!(class("connection closed before message completed"), ErrorClass::Broken);
+    }
+}
