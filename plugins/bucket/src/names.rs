@@ -88,18 +88,18 @@ mod tests {
         let root = Root::new("r/");
         for name in [root.upload_data("1"), root.upload_record("1", 3, "n")] {
             assert!(Key::parse(root.strip(&name).unwrap_or_default()).is_err(), "{name}");
-            assert!(name < root.after(Prefix::ROOT, None, false), "{name}");
+            assert!(name < root.after(Prefix::root(), None, false), "{name}");
         }
         // The least and the greatest first byte of a key.
         for key in ["%", "~"] {
-            assert!(format!("r/{key}") > root.after(Prefix::ROOT, None, false), "{key}");
+            assert!(format!("r/{key}") > root.after(Prefix::root(), None, false), "{key}");
         }
     }
 
     #[test]
     fn a_list_goes_on_after_all_that_was_joined() {
         let root = Root::new("");
-        let after = |after, joined| root.after(Prefix::ROOT, Some(after), joined);
+        let after = |after, joined| root.after(Prefix::root(), Some(after), joined);
         assert!(*after("a/", true) > *"a/~~~", "the last key below a/");
         assert!(*after("a/", true) < *"a0", "the first key after a/");
         assert_eq!(after("a", true), "a");

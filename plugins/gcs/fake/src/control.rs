@@ -95,7 +95,7 @@ impl Control {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         match (request.method.as_str(), request.path.as_str()) {
             ("POST", "/_fake/faults") if faults.len() < FAULTS_MAX => {
-                faults.push_back(serde_json::from_slice(&request.body).map_err(wrong)?)
+                faults.push_back(serde_json::from_slice(&request.body).map_err(wrong)?);
             }
             ("DELETE", "/_fake/faults") => faults.clear(),
             ("POST", "/_fake/clock") => {

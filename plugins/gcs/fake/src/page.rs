@@ -25,7 +25,7 @@ pub(crate) fn page<'a>(names: impl Iterator<Item = &'a str>, request: &PageReque
     let mut page = Page::default();
     let mut last: Option<String> = None;
     for name in names.filter(|name| name.starts_with(request.prefix) && (request.wanted)(name)) {
-        let result = rolled_up(name, request);
+        let (result, is_prefix) = rolled_up(name, request);
         // A prefix stands for all names that begin with it, and comes once.
         let is_old = request.after.is_some_and(|after| result.as_str() <= after) || last.as_ref() == Some(&result);
         if is_old {
@@ -35,24 +35,20 @@ pub(crate) fn page<'a>(names: impl Iterator<Item = &'a str>, request: &PageReque
             page.last = last;
             break;
         }
-        let is_prefix = result.len() < name.len()
-            || request.delimiter.is_some_and(|end| !end.is_empty() && result.ends_with(end) && result.len() > request.prefix.len());
-        if is_prefix {
-            page.prefixes.push(result.clone())
-        } else {
-            page.names.push(result.clone())
-        }
+        let of_its_kind = if is_prefix { &mut page.prefixes } else { &mut page.names };
+        of_its_kind.push(result.clone());
         last = Some(result);
     }
     page
 }
 
-/// The name, or the part of it up to the first delimiter behind the prefix.
-fn rolled_up(name: &str, request: &PageRequest<'_>) -> String {
+/// The name; or the part of it up to the first delimiter behind the prefix, and that it is one.
+fn rolled_up(name: &str, request: &PageRequest<'_>) -> (String, bool) {
     let rest = &name[request.prefix.len()..];
-    match request.delimiter.filter(|delimiter| !delimiter.is_empty()).and_then(|delimiter| Some((rest.find(delimiter)?, delimiter))) {
-        Some((at, delimiter)) => name[..request.prefix.len() + at + delimiter.len()].to_owned(),
-        None => name.to_owned(),
+    let delimiter = request.delimiter.filter(|delimiter| !delimiter.is_empty());
+    match delimiter.and_then(|delimiter| Some(rest.find(delimiter)? + delimiter.len())) {
+        Some(end) => (name[..request.prefix.len() + end].to_owned(), true),
+        None => (name.to_owned(), false),
     }
 }
 

@@ -89,7 +89,7 @@ impl Refusal {
             return Reply::empty(304);
         }
         let (code, message) = (self.code, crate::xml::escaped(&self.message));
-        self.fields(Reply::xml(self.status, format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>")))
+        self.fields(Reply::xml(self.status, &format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>")))
     }
 
     fn fields(&self, reply: Reply) -> Reply {

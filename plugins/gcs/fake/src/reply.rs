@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::fmt::{self, Display};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -22,7 +23,7 @@ impl Reply {
         reply.with("content-type", "application/json; charset=UTF-8")
     }
 
-    pub(crate) fn xml(status: u16, text: String) -> Self {
+    pub(crate) fn xml(status: u16, text: &str) -> Self {
         let text = format!("<?xml version='1.0' encoding='UTF-8'?>{text}");
         Self::pieces(status, vec![Bytes::from(text)]).with("content-type", "application/xml; charset=UTF-8")
     }
@@ -35,7 +36,7 @@ impl Reply {
     }
 
     /// Adds a field; a value that no field can have is left out.
-    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Display) -> Self {
         if let Ok(value) = HeaderValue::from_str(&value.to_string()) {
             self.0.headers_mut().insert(name, value);
         }
@@ -104,8 +105,8 @@ impl Pieces {
 #[derive(Debug)]
 pub(crate) struct Cut;
 
-impl std::fmt::Display for Cut {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for Cut {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("cut off on purpose")
     }
 }

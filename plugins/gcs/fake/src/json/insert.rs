@@ -20,13 +20,13 @@ pub(super) fn insert(service: &Service, request: &Request, bucket: &str) -> Resu
     match request.parameter("uploadType") {
         Some("media") => {
             let metadata = Metadata { content_type: request.header("content-type").map(str::to_owned), ..Metadata::default() };
-            write(service, request, bucket, metadata, request.body.clone())
+            write(service, request, bucket, &metadata, request.body.clone())
         }
         Some("multipart") => {
             let (metadata, content_type, media) = parts(request)?;
             let metadata: Metadata = parsed(&metadata)?;
             let content_type = metadata.content_type.clone().or(content_type);
-            write(service, request, bucket, Metadata { content_type, ..metadata }, media)
+            write(service, request, bucket, &Metadata { content_type, ..metadata }, media)
         }
         Some("resumable") => resumable::begin(service, request, bucket),
         _ => Err(Refusal::invalid("Upload type must be media, multipart or resumable.")),
@@ -41,8 +41,8 @@ pub(super) fn name_of(request: &Request, metadata: &Metadata) -> Result<String, 
     object_name(&name.replace('%', "%25"))
 }
 
-fn write(service: &Service, request: &Request, bucket: &str, metadata: Metadata, bytes: Bytes) -> Result<Reply, Refusal> {
-    let name = name_of(request, &metadata)?;
+fn write(service: &Service, request: &Request, bucket: &str, metadata: &Metadata, bytes: Bytes) -> Result<Reply, Refusal> {
+    let name = name_of(request, metadata)?;
     let content = Content::new(bytes);
     content.check(metadata.crc32c.as_deref(), metadata.md5_hash.as_deref())?;
     let (crc32c, md5) = told_hashes(request);

@@ -37,7 +37,7 @@ pub(crate) fn answer(service: &Service, request: &Request) -> Result<Reply, Refu
         _ => return Err(Refusal::new(404, "notFound", "NoSuchKey", "Not Found")),
     };
     admit(service, request, bucket)?;
-    let reply = match (request.method.as_str(), parts.as_slice()) {
+    match (request.method.as_str(), parts.as_slice()) {
         ("GET", ["storage", "v1", "b", bucket]) => read::bucket(service, bucket),
         ("GET", ["storage", "v1", "b", bucket, "o"]) => read::list(service, request, bucket),
         ("GET", ["storage", "v1", "b", bucket, "o", name]) => read::get(service, request, bucket, &object_name(name)?),
@@ -54,8 +54,7 @@ pub(crate) fn answer(service: &Service, request: &Request) -> Result<Reply, Refu
         }
         (_, ["storage", "v1", "b", ..]) => Err(Refusal::no_method()),
         _ => Err(Refusal::new(404, "notFound", "NoSuchKey", "Not Found")),
-    };
-    reply
+    }
 }
 
 fn delete(service: &Service, request: &Request, bucket: &str, name: &str) -> Result<Reply, Refusal> {

@@ -59,7 +59,7 @@ pub(super) fn objects(service: &Service, request: &Request, bucket: &str) -> Res
         text.push_str(&element("NextContinuationToken", BASE64.encode(last)));
     }
     text.push_str("</ListBucketResult>");
-    Ok(Reply::xml(200, text))
+    Ok(Reply::xml(200, &text))
 }
 
 fn head(name: &str, bucket: &str, asked: &PageRequest<'_>, found: &Page) -> String {
@@ -99,5 +99,5 @@ pub(super) fn uploads(service: &Service, request: &Request, bucket: &str) -> Res
         text.push_str(&element("NextUploadIdMarker", upload));
     }
     let _ = write!(text, "{}{}</ListMultipartUploadsResult>", element("MaxUploads", max), element("IsTruncated", more));
-    Ok(Reply::xml(200, text))
+    Ok(Reply::xml(200, &text))
 }

@@ -102,7 +102,7 @@ fn copy(service: &Service, request: &Request, bucket: &str, name: &str) -> Resul
     let object = copied(&mut store, &source, description, (bucket, name), &Conditions::in_fields(request)?, service)?;
     let (etag, time) = (escaped(&object.xml_etag()), format!("{:.3}", object.updated));
     let text = format!("<CopyObjectResult><LastModified>{time}</LastModified><ETag>{etag}</ETag></CopyObjectResult>");
-    Ok(Reply::xml(200, text).with("x-goog-generation", object.generation))
+    Ok(Reply::xml(200, &text).with("x-goog-generation", object.generation))
 }
 
 fn delete(service: &Service, request: &Request, bucket: &str, name: &str) -> Result<Reply, Refusal> {

@@ -42,7 +42,7 @@ fn begin(service: &Service, request: &Request, bucket: &str, name: &str) -> Resu
     let id = store.new_id();
     store.bucket(bucket)?.uploads.insert((name.to_owned(), id.clone()), multipart);
     let fields = [element("Bucket", bucket), element("Key", name), element("UploadId", id)].concat();
-    Ok(Reply::xml(200, format!("<InitiateMultipartUploadResult xmlns='{NAMESPACE}'>{fields}</InitiateMultipartUploadResult>")))
+    Ok(Reply::xml(200, &format!("<InitiateMultipartUploadResult xmlns='{NAMESPACE}'>{fields}</InitiateMultipartUploadResult>")))
 }
 
 fn put(service: &Service, request: &Request, bucket: &str, name: &str, id: &str) -> Result<Reply, Refusal> {
@@ -91,7 +91,7 @@ fn complete(service: &Service, request: &Request, bucket: &str, name: &str, id: 
     let etag = escaped(&object.xml_etag());
     let fields = [element("Location", location), element("Bucket", bucket), element("Key", name)].concat();
     let text = format!("<CompleteMultipartUploadResult xmlns='{NAMESPACE}'>{fields}<ETag>{etag}</ETag></CompleteMultipartUploadResult>");
-    Ok(Reply::xml(200, text).with("x-goog-hash", object.hashes()))
+    Ok(Reply::xml(200, &text).with("x-goog-hash", object.hashes()))
 }
 
 /// The named parts one after the other.
@@ -142,5 +142,5 @@ fn list(service: &Service, request: &Request, bucket: &str, name: &str, id: &str
         text.push_str(&element("NextPartNumberMarker", number));
     }
     let _ = write!(text, "{}{}</ListPartsResult>", element("MaxParts", max), element("IsTruncated", more));
-    Ok(Reply::xml(200, text))
+    Ok(Reply::xml(200, &text))
 }

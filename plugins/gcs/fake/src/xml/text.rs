@@ -6,7 +6,7 @@ pub(crate) fn escaped(text: &str) -> String {
 }
 
 /// An element with a text.
-pub(super) fn element(name: &str, value: impl ToString) -> String {
+pub(super) fn element(name: &str, value: impl std::fmt::Display) -> String {
     format!("<{name}>{}</{name}>", escaped(&value.to_string()))
 }
 
