@@ -1,8 +1,6 @@
 //! `blobs/<digest>`: HEAD, GET with ranges or elsewhere, DELETE.
 
-use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
-};
+use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, LOCATION};
 use http::{HeaderValue, Response, StatusCode};
 use longshore_loader::api::ByteRange as DriverRange;
 
@@ -25,11 +23,16 @@ impl Api {
             return Ok(redirect(url, digest));
         }
         let headers = &request.parts.headers;
-        if !request.is_head() && !headers.contains_key(RANGE) && !headers.contains_key(IF_NONE_MATCH) {
+        let needs_bytes = !request.is_head() && !conditional::if_none_match(headers, digest);
+        if needs_bytes && ByteRange::requested(headers, digest, u64::MAX) == ByteRange::Whole {
             let (blob, body) = repository.whole_blob(digest).await?;
             return Ok(sized(Response::new(Body::Blob(body, blob.size)), digest, blob.size));
         }
-        let blob = repository.blob(digest).await?;
+        // A driver tells the size with the bytes: where a part begins is often known before.
+        let (blob, read) = match ByteRange::before_the_size_is_known(headers, digest).filter(|_| needs_bytes) {
+            Some((offset, length)) => repository.part_of_blob(digest, DriverRange::new(offset, length)).await?,
+            None => (repository.blob(digest).await?, None),
+        };
         if conditional::if_none_match(headers, digest) {
             return Ok(described(empty(StatusCode::NOT_MODIFIED), digest));
         }
@@ -39,9 +42,10 @@ impl Api {
             ByteRange::Part { first, last } => (first, last - first + 1),
             ByteRange::Unsatisfiable => return Err(outside(blob.size)),
         };
-        let body = match request.is_head() {
-            true => Body::Empty,
-            false => Body::Blob(repository.read_blob(&blob, DriverRange::new(offset, length)).await?, length),
+        let body = match read {
+            _ if request.is_head() => Body::Empty,
+            Some(body) => Body::Blob(body, length),
+            None => Body::Blob(repository.read_blob(&blob, DriverRange::new(offset, length)).await?, length),
         };
         let mut answer = sized(Response::new(body), digest, length);
         if let ByteRange::Part { first, last } = range {

@@ -19,6 +19,6 @@ fn plural(storages: usize) -> String {
 }
 
 pub(super) fn show(config: &Config, json: bool) -> Result<(), Exit> {
-    let shown = config.show(&storages::schemas(config)).map_err(|faults| faulty(&faults))?;
+    let shown = config.show(|instance| storages::readable_schema(config, instance)).map_err(|faults| faulty(&faults))?;
     print(&if json { format!("{:#}\n", shown.to_json()) } else { shown.to_toml() })
 }

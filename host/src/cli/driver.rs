@@ -75,7 +75,7 @@ fn as_json(path: &Path, shadowed_by: Option<&Path>, examined: &Result<Inspection
 }
 
 /// Columns as wide as their widest cell.
-fn columns(rows: &[Vec<String>]) -> String {
+pub(super) fn columns(rows: &[Vec<String>]) -> String {
     let count = rows.first().map_or(0, Vec::len);
     let widths: Vec<usize> = (0..count).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
     let mut text = String::new();

@@ -1,8 +1,9 @@
-//! The command line: `serve`, `config`, `driver`, `completion`.
+//! The command line: `serve`, `plan`, `config`, `driver`, `completion`.
 
 mod config;
 mod driver;
 mod exit;
+mod plan;
 mod serve;
 mod storages;
 
@@ -35,6 +36,18 @@ enum Command {
     Serve {
         #[command(flatten)]
         file: ConfigFile,
+    },
+    /// Print what a start would do, and what each operation costs in driver calls, without starting anything
+    ///
+    /// For each storage: its drivers and layers, which of their capabilities are used, and the calls of every operation, when nothing is
+    /// remembered and when all is.
+    #[command(after_help = "Example: longshore plan --json | jq '.storages[].operations[] | {operation, cold: .cold.calls}'")]
+    Plan {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
     },
     /// Check a configuration, or show what takes effect
     #[command(subcommand)]
@@ -127,6 +140,7 @@ pub fn run() -> Exit {
     };
     let done = match arguments.command {
         Command::Serve { file } => file.check().and_then(|(config, ready)| serve::serve(&config, &ready)),
+        Command::Plan { file, json } => file.check().and_then(|(config, ready)| plan::plan(&config, &ready, json)),
         Command::Config(ConfigCommand::Check { file }) => file.check().and_then(|(_, ready)| config::check(&ready, &file.path)),
         Command::Config(ConfigCommand::Show { file, json }) => file.load().and_then(|config| config::show(&config, json)),
         Command::Driver(DriverCommand::List { file, path, json }) => {

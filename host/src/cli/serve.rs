@@ -11,7 +11,7 @@ use crate::api::{Api, ApiOptions};
 use crate::config::{Config, LogFormat, LogLevel, MAIN_STORAGE};
 use crate::observe;
 use crate::server::{Server, ServerOptions};
-use crate::store::{Routed, Storage, Store};
+use crate::store::{Routed, Storage, Store, plan};
 
 /// The largest piece of a body that is received at once, in bytes. Larger pieces are fewer system calls and more memory per connection.
 const RECEIVE_MAX_BYTES: usize = 512 * 1024;
@@ -76,12 +76,8 @@ async fn open_all(config: &Config, ready: &[Ready]) -> Result<(Store, Vec<Arc<St
     for one in ready {
         match storages::open(config, one).await {
             Ok(storage) => {
-                tracing::info!(
-                    storage = one.name,
-                    driver = storage.driver().info().name,
-                    version = storage.driver().info().version,
-                    "opened"
-                );
+                log_opened(&one.name, &storage);
+                tracing::info!(storage = one.name, calls = plan::summary(storage.driver().capabilities()), "plan");
                 opened.push((one.name.clone(), storage));
             }
             Err(error) if config.storage[&one.name].required => {
@@ -98,6 +94,15 @@ async fn open_all(config: &Config, ready: &[Ready]) -> Result<(Store, Vec<Arc<St
     let main = if config.storage.contains_key(MAIN_STORAGE) { place(MAIN_STORAGE) } else { Routed::Nowhere };
     let route = move |repository: &str| routes.iter().find(|(glob, _)| glob.matches(repository)).map_or(main, |(_, place)| *place);
     Ok((Store::new(storages.clone(), route), storages))
+}
+
+fn log_opened(storage: &str, opened: &Storage) {
+    let drivers: Vec<_> = opened.driver().stack().map(|driver| (driver.info().name.as_str(), driver.info().version.as_str())).collect();
+    if let [layers @ .., (driver, version)] = drivers.as_slice() {
+        let layers: Vec<&str> = layers.iter().map(|(name, _)| *name).collect();
+        let layers = (!layers.is_empty()).then(|| layers.join(", "));
+        tracing::info!(storage, driver, version, layers, "opened");
+    }
 }
 
 async fn close_all(storages: &[Arc<Storage>]) {

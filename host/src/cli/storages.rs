@@ -1,25 +1,40 @@
 //! From `[storage.*]` to open storages: everything that can be checked is checked for all of them before any driver runs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use longshore_loader::api::metadata::Consistency;
 use longshore_loader::api::schema::Schema;
-use longshore_loader::api::{Capability, DriverError, ErrorClass};
-use longshore_loader::{DriverHandle, DriverSource, Inspection, OpenOptions, Policy, Refusal, Sha256, inspect, load, locate, verify};
+use longshore_loader::api::{Capabilities, Capability, DriverError, ErrorClass};
+use longshore_loader::{
+    DriverHandle, DriverSource, Inspection, LoadedDriver, OpenOptions, Policy, Refusal, Sha256, inspect, load, locate, verify,
+};
 use serde_json::Value;
 
-use crate::config::{self, Config, DriverFile, Fault, Faults, MissingReferences};
+use crate::config::{self, Config, DriverFile, Fault, Faults, Instance, MissingReferences};
 use crate::oci::SigningKeys;
 use crate::store::{self, Redirect, Storage, StorageOptions};
 
-/// A storage whose driver may be loaded with settings that fit.
+/// A storage whose drivers may be loaded with settings that fit.
 pub(super) struct Ready {
     pub(super) name: String,
-    inspection: Inspection,
-    settings: Value,
+    /// Its drivers, in the order in which a call goes through them: the layers, then the one that keeps the bytes.
+    pub(super) stack: Vec<ReadyDriver>,
     /// Deprecated settings that it uses.
     pub(super) warnings: Faults,
+}
+
+/// A driver of a storage.
+pub(super) struct ReadyDriver {
+    pub(super) inspection: Inspection,
+    settings: Value,
+}
+
+impl Ready {
+    /// The capabilities that all of its drivers have: a layer hands on what the driver below it has, and nothing else.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        let has = |capability: &Capability| self.stack.iter().all(|one| one.inspection.info().known_capabilities().has(*capability));
+        Capability::ALL.into_iter().filter(has).collect()
+    }
 }
 
 /// Locates, inspects and verifies every driver and checks its settings. Nothing of a driver runs.
@@ -28,8 +43,8 @@ pub(super) struct Ready {
 /// All faults of all storages together.
 pub(super) fn check(config: &Config) -> Result<Vec<Ready>, Faults> {
     let (mut ready, mut faults) = (Vec::new(), Faults::default());
-    for name in config.storage.keys() {
-        match check_one(config, name) {
+    for (name, storage) in &config.storage {
+        match check_storage(config, name, storage) {
             Ok(one) => ready.push(one),
             Err(found) => faults.merge(found),
         }
@@ -37,47 +52,65 @@ pub(super) fn check(config: &Config) -> Result<Vec<Ready>, Faults> {
     if faults.is_empty() { Ok(ready) } else { Err(faults) }
 }
 
-fn check_one(config: &Config, name: &str) -> Result<Ready, Faults> {
-    let inspection = verified(config, name).map_err(|refusal| Faults::from(refused(config, name, &refusal)))?;
-    let schema = schema(config, name, &inspection)?;
-    let cannot_sign = unsigned_redirect(config, name, &inspection);
-    let settings = match (config.check_settings(name, &schema), cannot_sign) {
+fn check_storage(config: &Config, name: &str, storage: &config::Storage) -> Result<Ready, Faults> {
+    let (mut stack, mut warnings, mut faults) = (Vec::new(), Faults::default(), Faults::default());
+    for instance in storage.stack() {
+        match check_driver(config, storage, instance) {
+            Ok((one, warned)) => {
+                stack.push(one);
+                warnings.merge(warned);
+            }
+            Err(found) => faults.merge(found),
+        }
+    }
+    if faults.is_empty() { Ok(Ready { name: name.to_owned(), stack, warnings }) } else { Err(faults) }
+}
+
+fn check_driver(config: &Config, storage: &config::Storage, instance: &Instance) -> Result<(ReadyDriver, Faults), Faults> {
+    let inspection = verified(config, instance).map_err(|refusal| Faults::from(refused(config, instance, &refusal)))?;
+    fits_its_place(config, instance, &inspection, std::ptr::eq(instance, &storage.driver))?;
+    let schema = schema(config, instance, &inspection)?;
+    let settings = match (config.check_settings(instance, &schema), unsigned_redirect(config, storage, &inspection)) {
         (Ok(settings), None) => settings,
         (settings, cannot_sign) => return Err(settings.err().into_iter().flatten().chain(cannot_sign).collect()),
     };
-    if inspection.info().consistency == Consistency::Eventual && !config.storage[name].accept_eventual {
+    if inspection.info().consistency == Consistency::Eventual && !storage.accept_eventual {
         let message = "the driver does not promise that a write is seen at once by everyone, and a registry needs that";
-        let fault = config.fault_at_driver(name, message).hint("set accept_eventual = true to use it all the same");
+        let fault = config.fault_at_driver(instance, message).hint("set accept_eventual = true to use it all the same");
         return Err(fault.into());
     }
-    Ok(Ready { name: name.to_owned(), inspection, settings, warnings: config.setting_warnings(name, &schema) })
+    Ok((ReadyDriver { inspection, settings }, config.setting_warnings(instance, &schema)))
+}
+
+/// A layer needs a driver below it, and what is no layer would never call one.
+fn fits_its_place(config: &Config, instance: &Instance, inspection: &Inspection, keeps_the_bytes: bool) -> Result<(), Faults> {
+    let info = inspection.info();
+    let (message, hint) = match (info.known_capabilities().has(Capability::Layer), keeps_the_bytes) {
+        (true, true) => ("is a layer and keeps nothing itself", "name it in layers, above a driver that keeps the bytes"),
+        (false, false) => ("is no layer: it would never call the driver below it", "name it as the storage's driver, or take it out"),
+        _ => return Ok(()),
+    };
+    Err(config.fault_at_driver(instance, format!("the driver {:?} {message}", info.name)).hint(hint).into())
 }
 
 /// Redirects over a driver that signs no URLs: served from here all the same, they would be a saving that the operator believes to have.
-fn unsigned_redirect(config: &Config, name: &str, inspection: &Inspection) -> Option<Fault> {
-    if config.storage[name].redirect.is_none() || inspection.info().known_capabilities().has(Capability::Presign) {
+fn unsigned_redirect(config: &Config, storage: &config::Storage, inspection: &Inspection) -> Option<Fault> {
+    if storage.redirect.is_none() || inspection.info().known_capabilities().has(Capability::Presign) {
         return None;
     }
-    let driver = &inspection.info().name;
-    let fault =
-        config.fault_at_redirect(name, format!("driver {driver:?} cannot sign URLs (it does not declare the capability \"presign\")"));
-    Some(fault.hint("leave redirect out, or use a driver that declares it"))
+    let message = format!("driver {:?} cannot sign URLs (it does not declare the capability \"presign\")", inspection.info().name);
+    Some(config.fault_at_redirect(storage, message).hint("leave redirect out, or use a driver that declares it"))
 }
 
-/// The schemas of all storages whose drivers can be read, for showing their settings.
-pub(super) fn schemas(config: &Config) -> BTreeMap<String, Schema> {
-    let schema_of = |name: &String| {
-        let inspection = verified(config, name).ok()?;
-        Some((name.clone(), schema(config, name, &inspection).ok()?))
-    };
-    config.storage.keys().filter_map(schema_of).collect()
+/// The schema of an instance whose driver can be read, for showing its settings.
+pub(super) fn readable_schema(config: &Config, instance: &Instance) -> Option<Schema> {
+    schema(config, instance, &verified(config, instance).ok()?).ok()
 }
 
-fn verified(config: &Config, name: &str) -> Result<Inspection, Refusal> {
-    let storage = &config.storage[name];
+fn verified(config: &Config, instance: &Instance) -> Result<Inspection, Refusal> {
     let mut policy = Policy::of_this_host();
-    policy.sha256 = storage.sha256.map(Sha256);
-    let source = match &storage.driver {
+    policy.sha256 = instance.sha256.map(Sha256);
+    let source = match &instance.file {
         DriverFile::Name(driver) => {
             policy.expected_name = Some(driver.clone());
             DriverSource::Name(driver.clone())
@@ -89,15 +122,15 @@ fn verified(config: &Config, name: &str) -> Result<Inspection, Refusal> {
     Ok(inspection)
 }
 
-fn schema(config: &Config, name: &str, inspection: &Inspection) -> Result<Schema, Faults> {
+fn schema(config: &Config, instance: &Instance, inspection: &Inspection) -> Result<Schema, Faults> {
     Schema::from_json(&inspection.info().settings).map_err(|error| {
         let message = format!("the settings' schema in {:?} cannot be used: {error}", inspection.path());
-        config.fault_at_driver(name, message).hint("ask the driver's vendor for a file whose schema is right").into()
+        config.fault_at_driver(instance, message).hint("ask the driver's vendor for a file whose schema is right").into()
     })
 }
 
-fn refused(config: &Config, name: &str, refusal: &Refusal) -> Fault {
-    config.fault_at_driver(name, format!("{refusal} [{}]", refusal.code))
+fn refused(config: &Config, instance: &Instance, refusal: &Refusal) -> Fault {
+    config.fault_at_driver(instance, format!("{refusal} [{}]", refusal.code))
 }
 
 /// Why a storage could not be opened.
@@ -109,18 +142,29 @@ pub(super) enum OpenError {
     Driver { name: String, source: DriverError },
 }
 
-/// Loads a storage's driver and opens it.
+/// Loads a storage's drivers and opens them, from the one that keeps the bytes to the outermost layer.
 pub(super) async fn open(config: &Config, ready: &Ready) -> Result<Arc<Storage>, OpenError> {
     let options = OpenOptions { open_limit: config.drivers.open, call_limit: config.drivers.call };
-    let loaded = load(&ready.inspection)?;
-    let driver = |source| OpenError::Driver { name: ready.name.clone(), source };
-    if !loaded.describes_itself(&ready.inspection) {
-        let message = "the loaded driver describes itself otherwise than its file's note does; rebuild it";
-        return Err(driver(DriverError::new(ErrorClass::Internal, message)));
+    // Loaded before any is opened, so that one that is refused leaves none behind.
+    let loaded = ready.stack.iter().map(|one| Ok((load_one(ready, one)?, &one.settings))).collect::<Result<Vec<_>, OpenError>>()?;
+    let mut opened: Option<DriverHandle> = None;
+    for (driver, settings) in loaded.iter().rev() {
+        let over = driver.open_over(opened.take(), &ready.name, settings, &options).await;
+        opened = Some(over.map_err(|source| OpenError::Driver { name: ready.name.clone(), source })?);
     }
-    let handle: DriverHandle = loaded.open(&ready.name, &ready.settings, &options).await.map_err(driver)?;
+    let handle = opened.expect("a storage has a driver, or its configuration was refused");
     let redirect = config.storage[&ready.name].redirect.as_ref().map(redirect);
     Ok(Arc::new(Storage::new(handle, storage_options(config), signing_keys(config)).with_redirect(redirect)))
+}
+
+fn load_one(ready: &Ready, one: &ReadyDriver) -> Result<LoadedDriver, OpenError> {
+    let loaded = load(&one.inspection)?;
+    if !loaded.describes_itself(&one.inspection) {
+        let message = "the loaded driver describes itself otherwise than its file's note does; rebuild it";
+        let source = DriverError::new(ErrorClass::Internal, message).from_instance(&one.inspection.info().name);
+        return Err(OpenError::Driver { name: ready.name.clone(), source });
+    }
+    Ok(loaded)
 }
 
 /// The configured keys; the configuration has checked that each is long enough.

@@ -135,6 +135,11 @@ impl Section<'_> {
         &self.at
     }
 
+    /// The keys that lead to the table.
+    pub(super) fn path(&self) -> &[String] {
+        &self.path
+    }
+
     pub(super) fn fault(&mut self, origin: &Origin, message: impl Into<String>) {
         self.checker.fault(origin, message);
     }

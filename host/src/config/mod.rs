@@ -48,7 +48,7 @@ pub use network::Network;
 pub use redirect::{AgentPattern, Redirect};
 pub use secret::{SECRET_MAX_BYTES, Secret};
 pub use show::Shown;
-pub use storage::{DriverFile, MAIN_STORAGE, Route, Storage};
+pub use storage::{DriverFile, Instance, MAIN_STORAGE, Route, Storage};
 
 /// The configuration that takes effect.
 #[derive(Debug)]
@@ -130,64 +130,51 @@ impl Config {
         route.map(|route| route.storage.as_str()).or_else(main)
     }
 
-    /// What a storage's driver is opened with: its settings, checked and completed. They hold its secrets.
+    /// What a driver is opened with: its settings, checked and completed. They hold its secrets.
     ///
     /// # Errors
     /// Every setting that does not fit and every reference that leads nowhere, at its line.
-    ///
-    /// # Panics
-    /// If there is no such storage.
-    pub fn check_settings(&self, storage: &str, schema: &Schema) -> Result<Json, Faults> {
-        self.resolved(storage, schema).check()
+    pub fn check_settings(&self, instance: &Instance, schema: &Schema) -> Result<Json, Faults> {
+        self.resolved(instance, schema).check()
     }
 
-    /// The deprecated settings that a storage uses, to warn of.
-    ///
-    /// # Panics
-    /// If there is no such storage.
-    pub fn setting_warnings(&self, storage: &str, schema: &Schema) -> Faults {
-        self.resolved(storage, schema).warnings()
+    /// The deprecated settings that an instance uses, to warn of.
+    pub fn setting_warnings(&self, instance: &Instance, schema: &Schema) -> Faults {
+        self.resolved(instance, schema).warnings()
     }
 
-    /// A fault of the driver that a storage names, at the place where it names it.
-    ///
-    /// # Panics
-    /// If there is no such storage.
-    pub fn fault_at_driver(&self, storage: &str, message: impl Into<String>) -> Fault {
-        Fault::new(self.storage[storage].driver_at.place(&self.document, &[]), message)
+    /// A fault of a driver, at the place where it is named.
+    pub fn fault_at_driver(&self, instance: &Instance, message: impl Into<String>) -> Fault {
+        Fault::new(instance.named_at.place(&self.document, &[]), message)
     }
 
     /// A fault of a storage's redirects, at the place where they are switched on; at the driver's if they are off.
-    ///
-    /// # Panics
-    /// If there is no such storage.
-    pub fn fault_at_redirect(&self, storage: &str, message: impl Into<String>) -> Fault {
-        let storage = &self.storage[storage];
-        let at = storage.redirect.as_ref().map_or(&storage.driver_at, |redirect| &redirect.at);
+    pub fn fault_at_redirect(&self, storage: &Storage, message: impl Into<String>) -> Fault {
+        let at = storage.redirect.as_ref().map_or(&storage.driver.named_at, |redirect| &redirect.at);
         Fault::new(at.place(&self.document, &[]), message)
     }
 
-    /// What takes effect, for `config show`; the settings of a storage whose schema is missing are hidden.
+    /// What takes effect, for `config show`. `schema_of` tells the schema of an instance; if there is none, its settings are hidden.
     ///
     /// # Errors
     /// Settings that do not fit their schema.
-    pub fn show(&self, schemas: &BTreeMap<String, Schema>) -> Result<Shown, Faults> {
+    pub fn show(&self, schema_of: impl Fn(&Instance) -> Option<Schema>) -> Result<Shown, Faults> {
         let mut shown = Shown::new(&self.document, &self.rows);
         let mut faults = Faults::default();
-        for (name, storage) in &self.storage {
-            let Some(schema) = schemas.get(name) else {
-                shown.add_unknown(&self.document, name, &storage.settings);
+        for instance in self.storage.values().flat_map(Storage::stack) {
+            let Some(schema) = schema_of(instance) else {
+                shown.add_unknown(&self.document, instance);
                 continue;
             };
-            if let Err(found) = shown.add_settings(&self.document, name, schema, &self.resolved(name, schema)) {
+            if let Err(found) = shown.add_settings(&self.document, instance, &schema, &self.resolved(instance, &schema)) {
                 faults.merge(found);
             }
         }
         faults.or(shown)
     }
 
-    fn resolved<'c>(&'c self, storage: &str, schema: &'c Schema) -> Resolved<'c> {
-        Resolved::new(&self.document, &self.environment, &self.storage[storage].settings, schema)
+    fn resolved<'c>(&'c self, instance: &'c Instance, schema: &'c Schema) -> Resolved<'c> {
+        Resolved::new(&self.document, &self.environment, &instance.settings, schema)
     }
 }
 

@@ -154,8 +154,6 @@ impl fmt::Display for AgentPattern {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::super::tests::{read, report};
     use super::super::{Config, Faults, Place};
     use super::*;
@@ -289,7 +287,7 @@ registry.toml:12:12: redirect is "yes", must be true, false, or a table such as 
 
     #[test]
     fn redirect_is_shown_as_a_file_that_means_the_same() {
-        let shown = config("redirect = { networks = ['10.1.2.3'] }").show(&BTreeMap::new()).unwrap().to_toml();
+        let shown = config("redirect = { networks = ['10.1.2.3'] }").show(|_| None).unwrap().to_toml();
         for line in [
             "\nredirect.min_bytes = 1048576  # 1MiB, default\n",
             "\nredirect.expires_secs = 1200  # 20m, default\n",
@@ -300,12 +298,13 @@ registry.toml:12:12: redirect is "yes", must be true, false, or a table such as 
         }
         let again = Config::from_text("again.toml", &shown, std::iter::empty()).unwrap();
         assert_eq!(values(&again), values(&config("redirect = { networks = ['10.1.2.3'] }")));
-        assert!(config("").show(&BTreeMap::new()).unwrap().to_toml().contains("\nredirect = false  # default\n"));
+        assert!(config("").show(|_| None).unwrap().to_toml().contains("\nredirect = false  # default\n"));
     }
 
     #[test]
     fn fault_at_a_redirect_stands_where_it_is_switched_on() {
-        let place = |redirect: &str| match config(redirect).fault_at_redirect("main", "x").place {
+        let fault = |config: Config| config.fault_at_redirect(&config.storage["main"], "x");
+        let place = |redirect: &str| match fault(config(redirect)).place {
             Place::Line { line, column, .. } => (line, column),
             other => panic!("{other:?} is no line: {}", Faults::default()),
         };

@@ -212,7 +212,8 @@ mod tests {
     }
 
     fn report(text: &str, variables: &[(&str, &str)]) -> String {
-        config(text, variables).check_settings("main", &schema()).unwrap_err().render(false)
+        let config = config(text, variables);
+        config.check_settings(&config.storage["main"].driver, &schema()).unwrap_err().render(false)
     }
 
     #[test]
@@ -231,15 +232,16 @@ mod tests {
             "root": "/srv", "token": "hunter2hunter2", "buffer": 1_048_576, "ratio": 1.0, "sync": true, "durability": "disk",
             "mirrors": [{ "key": "hunter2hunter2" }]
         });
-        assert_eq!(config.check_settings("main", &schema()).unwrap(), expected);
-        let warnings = config.setting_warnings("main", &schema()).render(false);
+        assert_eq!(config.check_settings(&config.storage["main"].driver, &schema()).unwrap(), expected);
+        let warnings = config.setting_warnings(&config.storage["main"].driver, &schema()).render(false);
         assert_eq!(warnings, "LONGSHORE_STORAGE__MAIN__SETTINGS__SYNC: sync is deprecated, use durability\n");
     }
 
     #[test]
     fn variable_of_digits_is_a_text_where_a_text_is_expected() {
         let variables = [("LONGSHORE_STORAGE__MAIN__SETTINGS__ROOT", "42"), ("LONGSHORE_STORAGE__MAIN__SETTINGS__TOKEN", "1234567890")];
-        let settings = config("storage.main.driver = 's3'", &variables).check_settings("main", &schema()).unwrap();
+        let config = config("storage.main.driver = 's3'", &variables);
+        let settings = config.check_settings(&config.storage["main"].driver, &schema()).unwrap();
         assert_eq!((&settings["root"], &settings["token"]), (&json!("42"), &json!("1234567890")));
     }
 

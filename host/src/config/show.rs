@@ -9,7 +9,8 @@ use super::checked::Row;
 use super::document::Document;
 use super::fault::Faults;
 use super::settings::Resolved;
-use super::written::{Entry, Node, Origin, Value};
+use super::storage::Instance;
+use super::written::{Entry, Origin, Value};
 
 /// What stands in place of a secret.
 const HIDDEN: &str = "(hidden)";
@@ -35,11 +36,11 @@ impl Shown {
         Self(rows.iter().map(|row| Line::new(document, row.path.clone(), row.value.clone(), row.unit, &row.origin)).collect())
     }
 
-    /// Adds a storage's settings, checked and completed.
+    /// Adds an instance's settings, checked and completed.
     pub(super) fn add_settings(
         &mut self,
         document: &Document,
-        storage: &str,
+        instance: &Instance,
         schema: &Schema,
         resolved: &Resolved<'_>,
     ) -> Result<(), Faults> {
@@ -50,24 +51,26 @@ impl Shown {
             let reference = resolved.reference(&path).map(str::to_owned);
             let value = without_secrets(value, property, &mut path.clone(), resolved);
             let origin = resolved.origin(&path).unwrap_or(&Origin::Default);
-            Line { reference, ..Line::new(document, full_path(storage, path), value, property.and_then(Property::unit), origin) }
+            Line { reference, ..Line::new(document, full_path(instance, path), value, property.and_then(Property::unit), origin) }
         };
-        self.insert(storage, leaves.into_iter().map(line).collect());
+        self.insert(instance, leaves.into_iter().map(line).collect());
         Ok(())
     }
 
     /// Adds settings whose schema is not at hand: any of them may be a secret.
-    pub(super) fn add_unknown(&mut self, document: &Document, storage: &str, settings: &Node) {
-        let Value::Table(table) = &settings.value else { return };
+    pub(super) fn add_unknown(&mut self, document: &Document, instance: &Instance) {
+        let Value::Table(table) = &instance.settings.value else { return };
         let line = |(key, entry): (&String, &Entry)| {
-            Line::new(document, full_path(storage, vec![key.clone()]), HIDDEN.into(), None, &entry.node.origin)
+            Line::new(document, full_path(instance, vec![key.clone()]), HIDDEN.into(), None, &entry.node.origin)
         };
-        self.insert(storage, table.iter().map(line).collect());
+        self.insert(instance, table.iter().map(line).collect());
     }
 
-    /// Puts the settings' lines behind the storage's others.
-    fn insert(&mut self, storage: &str, lines: Vec<Line>) {
-        let last = self.0.iter().rposition(|line| line.path.starts_with(&["storage".to_owned(), storage.to_owned()]));
+    /// Puts the settings' lines behind the instance's others.
+    fn insert(&mut self, instance: &Instance, lines: Vec<Line>) {
+        let own =
+            |path: &[String]| path.strip_prefix(instance.path.as_slice()).is_some_and(|key| key.first().is_some_and(|key| key != "layers"));
+        let last = self.0.iter().rposition(|line| own(&line.path));
         let position = last.map_or(self.0.len(), |last| last + 1);
         self.0.splice(position..position, lines);
     }
@@ -117,6 +120,7 @@ impl Line {
     fn section(&self) -> (&[String], &[String]) {
         let depth = match self.path[0].as_str() {
             "storage" if self.path.get(2).is_some_and(|key| key == "settings") => 3,
+            "storage" if self.path.get(2).is_some_and(|key| key == "layers") => 4,
             "storage" | "route" => 2,
             _ => 1,
         };
@@ -139,8 +143,8 @@ impl Line {
     }
 }
 
-fn full_path(storage: &str, path: Vec<String>) -> Vec<String> {
-    ["storage", storage, "settings"].into_iter().map(str::to_owned).chain(path).collect()
+fn full_path(instance: &Instance, path: Vec<String>) -> Vec<String> {
+    instance.path.iter().cloned().chain(["settings".to_owned()]).chain(path).collect()
 }
 
 /// One entry a value; a list is a value.
@@ -177,6 +181,8 @@ fn without_secrets(value: Json, property: Option<&Property>, path: &mut Vec<Stri
 fn header(table: &[String]) -> String {
     match table[0].as_str() {
         "route" => "[[route]]".to_owned(),
+        // The last step is the number in the list, which the header's place says.
+        "storage" if table.len() == 4 => format!("[[{}]]", dotted(&table[..3])),
         _ => format!("[{}]", dotted(table)),
     }
 }
@@ -205,9 +211,7 @@ fn toml_text(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use super::super::Config;
+    use super::super::{Config, DriverFile};
     use super::*;
 
     fn config() -> Config {
@@ -217,6 +221,7 @@ drivers.path = ["/a b", "/c\"\u007f"]
 [storage.main]
 driver = "s3"
 settings = { token = { env = "TOKEN" }, retry = { "max tries" = 3 }, keys = [{ key = { env = "TOKEN" } }] }
+layers = [{ driver = "count", settings = { name = "a" } }, { path = "/x.so" }]
 [[route]]
 repository = "**"
 storage = "main"
@@ -226,19 +231,21 @@ storage = "main"
         Config::from_text("registry.toml", text, variables.into_iter()).unwrap()
     }
 
-    fn schemas() -> BTreeMap<String, Schema> {
+    fn schema_of(instance: &Instance) -> Option<Schema> {
+        let of_the_layer = json!({ "properties": { "each_call": { "type": "boolean", "default": false }, "name": { "type": "string" } } });
         let schema = json!({ "properties": {
             "token": { "type": "string", "x-secret": true },
             "part": { "type": "integer", "x-unit": "bytes", "default": "8MiB" },
             "retry": { "type": "object", "properties": { "max tries": { "type": "integer" } } },
             "keys": { "type": "array", "items": { "type": "object", "properties": { "key": { "type": "string" } } } }
         } });
-        BTreeMap::from([("main".to_owned(), Schema::from_json(&schema).unwrap())])
+        let is_layer = instance.file == DriverFile::Name("count".to_owned());
+        Some(Schema::from_json(if is_layer { &of_the_layer } else { &schema }).unwrap())
     }
 
     #[test]
     fn shown_values_carry_their_origin_and_no_secret() {
-        let text = config().show(&schemas()).unwrap().to_toml();
+        let text = config().show(schema_of).unwrap().to_toml();
         for line in [
             "[server]\nlisten = \"127.0.0.1:5000\"  # default\n",
             "\nconnections_max = 10000  # default\n",
@@ -248,7 +255,9 @@ storage = "main"
             "\n[storage.main]\ndriver = \"s3\"  # from line 5\n",
             "\n[storage.main.settings]\nkeys = [{ key = \"(hidden)\" }]  # from line 6\npart = 8388608  # 8MiB, default\n",
             "\nretry.\"max tries\" = 3  # from line 6\ntoken = \"(hidden)\"  # from line 6, kept in environment TOKEN\n",
-            "\n[[route]]\nrepository = \"**\"  # from line 8\n",
+            "\n[[storage.main.layers]]\ndriver = \"count\"  # from line 7\nsettings.each_call = false  # default\nsettings.name = \"a\"  # from line 7\n",
+            "\n[[storage.main.layers]]\npath = \"/x.so\"  # from line 7\nsettings.part = 8388608  # 8MiB, default\n",
+            "\n[[route]]\nrepository = \"**\"  # from line 9\n",
         ] {
             assert!(text.contains(line), "{line} is in\n{text}");
         }
@@ -257,7 +266,7 @@ storage = "main"
 
     #[test]
     fn shown_toml_read_again_shows_the_same_values() {
-        let shown = config().show(&schemas()).unwrap();
+        let shown = config().show(schema_of).unwrap();
         let again = Config::from_text("again.toml", &shown.to_toml(), std::iter::empty()).map_err(|faults| faults.to_string()).unwrap();
         let values = |rows: &[Row]| rows.iter().map(|row| (row.path.clone(), row.value.clone())).collect::<Vec<_>>();
         assert_eq!(values(&again.rows), values(&config().rows));
@@ -265,7 +274,7 @@ storage = "main"
 
     #[test]
     fn shown_json_is_a_list_of_keys_with_value_and_origin() {
-        let json = config().show(&schemas()).unwrap().to_json();
+        let json = config().show(schema_of).unwrap().to_json();
         let list = json.as_array().unwrap();
         assert!(list.contains(&json!({ "key": ["server", "drain_secs"], "value": 60, "origin": "file", "line": 2 })));
         assert!(
@@ -281,7 +290,7 @@ storage = "main"
 
     #[test]
     fn settings_without_a_schema_are_hidden() {
-        let text = config().show(&BTreeMap::new()).unwrap().to_toml();
+        let text = config().show(|_| None).unwrap().to_toml();
         assert!(text.contains("[storage.main.settings]\nkeys = \"(hidden)\"  # from line 6\nretry = \"(hidden)\""), "{text}");
     }
 }

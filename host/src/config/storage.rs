@@ -16,23 +16,34 @@ pub const MAIN_STORAGE: &str = "main";
 /// The longest name of a storage, and of a driver, in bytes.
 const NAME_MAX_BYTES: usize = 32;
 
-/// `[storage.<name>]`: one instance of a driver.
+/// `[storage.<name>]`: a driver that keeps the bytes, and the layers above it.
 #[derive(Debug)]
 pub struct Storage {
-    /// `driver` or `path`, exactly one of them.
-    pub driver: DriverFile,
-    /// `sha256`, default none: the only file that is loaded.
-    pub sha256: Option<[u8; 32]>,
+    /// The driver that keeps the bytes.
+    pub driver: Instance,
+    /// `layers`, default none: drivers that a call goes through before it comes to `driver`, the first one first.
+    pub layers: Vec<Instance>,
     /// `accept_eventual`, default false: whether a driver may be used that does not show a write to everyone at once.
     pub accept_eventual: bool,
     /// `required`, default true: whether the registry refuses to start without it.
     pub required: bool,
     /// `redirect`, default none: who fetches blobs from where the driver keeps them.
     pub redirect: Option<Redirect>,
+}
+
+/// One instance of a driver: which file, and what it is opened with.
+#[derive(Debug)]
+pub struct Instance {
+    /// `driver` or `path`, exactly one of them.
+    pub file: DriverFile,
+    /// `sha256`, default none: the only file that is loaded.
+    pub sha256: Option<[u8; 32]>,
     /// `settings` as they are written; [`Config::check_settings`](super::Config::check_settings) makes them the driver's.
     pub(super) settings: Node,
     /// Where the driver is named.
-    pub(super) driver_at: Origin,
+    pub(super) named_at: Origin,
+    /// The keys that lead to its table.
+    pub(super) path: Vec<String>,
 }
 
 /// Which file a storage's driver is.
@@ -78,26 +89,50 @@ impl Storage {
     fn read(checker: &mut Checker, name: &str, entry: Entry) -> Option<Self> {
         let key = entry.key.clone();
         let mut keys = checker.section(&["storage", name], Some(entry));
-        let driver = driver(&mut keys, name, &key);
+        let driver = Instance::read(&mut keys, &format!("storage {name:?}"), &key);
+        let accept_eventual = keys.flag("accept_eventual", false);
+        let required = keys.flag("required", true);
+        let redirect = Redirect::read(&mut keys);
+        let (layers, _) = keys.list("layers", r#"must be a list such as [{ driver = "count" }]"#);
+        keys.finish();
+        let layers = layers.into_iter().enumerate().filter_map(|(index, node)| layer(checker, name, index, node)).collect();
+        Some(Self { driver: driver?, layers, accept_eventual, required, redirect })
+    }
+
+    /// Every driver of the storage, in the order in which a call goes through them.
+    pub fn stack(&self) -> impl DoubleEndedIterator<Item = &Instance> {
+        self.layers.iter().chain([&self.driver])
+    }
+}
+
+fn layer(checker: &mut Checker, storage: &str, index: usize, node: Node) -> Option<Instance> {
+    let at = node.origin.clone();
+    let mut keys = checker.section(&["storage", storage, "layers", &index.to_string()], Some(Entry { key: at.clone(), node }));
+    let layer = Instance::read(&mut keys, &format!("layers.{index} of storage {storage:?}"), &at);
+    keys.finish();
+    layer
+}
+
+impl Instance {
+    /// Reads the keys of one instance; `who` is what faults call it, and `key` where it begins.
+    fn read(keys: &mut Section<'_>, who: &str, key: &Origin) -> Option<Self> {
+        let file = file(keys, who, key);
         let sha256 = keys.read("sha256", |node| node.as_text().and_then(digest).ok_or_else(|| "must be 64 hexadecimal digits".into()));
         if let Some((pin, origin)) = &sha256 {
             keys.note("sha256", hex(pin), None, origin.clone());
         }
-        let accept_eventual = keys.flag("accept_eventual", false);
-        let required = keys.flag("required", true);
-        let redirect = Redirect::read(&mut keys);
         let none = Node { value: Value::Table(Table::new()), origin: keys.at().clone() };
         let settings = keys.take("settings").map_or(none, |entry| entry.node);
         if !matches!(settings.value, Value::Table(_)) {
             keys.fault(&settings.origin, r#"settings must be a table such as { root = "data" }"#);
         }
-        keys.finish();
-        let (driver, driver_at) = driver?;
-        Some(Self { driver, sha256: sha256.map(|(pin, _)| pin), accept_eventual, required, redirect, settings, driver_at })
+        let path = keys.path().to_vec();
+        let (file, named_at) = file?;
+        Some(Self { file, sha256: sha256.map(|(pin, _)| pin), settings, named_at, path })
     }
 }
 
-fn driver(keys: &mut Section<'_>, storage: &str, key: &Origin) -> Option<(DriverFile, Origin)> {
+fn file(keys: &mut Section<'_>, who: &str, key: &Origin) -> Option<(DriverFile, Origin)> {
     let has = [keys.has("driver"), keys.has("path")];
     let name = keys.read("driver", |node| {
         let name = node.as_text().filter(|name| is_name(name, b"-")).map(str::to_owned);
@@ -109,11 +144,11 @@ fn driver(keys: &mut Section<'_>, storage: &str, key: &Origin) -> Option<(Driver
     });
     match has {
         [false, false] => {
-            keys.fault(key, format!(r#"storage {storage:?} has no driver, must have driver = "NAME" or path = "FILE""#));
+            keys.fault(key, format!(r#"{who} has no driver, must have driver = "NAME" or path = "FILE""#));
             None
         }
         [true, true] => {
-            keys.fault(key, format!("storage {storage:?} has a driver and a path, must have one of the two"));
+            keys.fault(key, format!("{who} has a driver and a path, must have one of the two"));
             None
         }
         _ => {
@@ -236,11 +271,15 @@ mod tests {
     #[test]
     fn fault_at_a_driver_stands_where_the_storage_names_it() {
         let config = read("[storage.main]\ndriver = 'filesytem'\n", &[]).unwrap();
-        let fault = config.fault_at_driver("main", "no driver is called \"filesytem\"").did_you_mean(Some("filesystem"));
+        let fault =
+            config.fault_at_driver(&config.storage["main"].driver, "no driver is called \"filesytem\"").did_you_mean(Some("filesystem"));
         let expected = "registry.toml:2:10: no driver is called \"filesytem\"\n  driver = 'filesytem'\n           ^^^^^^^^^^^ did you mean \"filesystem\"?\n";
         assert_eq!(Faults::from(fault).render(false), expected);
         let config = read(MAIN, &[("LONGSHORE_STORAGE__MAIN__DRIVER", "s3")]).unwrap();
-        assert_eq!(config.storage["main"].driver, DriverFile::Name("s3".to_owned()));
-        assert_eq!(config.fault_at_driver("main", "x").place, Place::Variable("LONGSHORE_STORAGE__MAIN__DRIVER".to_owned()));
+        assert_eq!(config.storage["main"].driver.file, DriverFile::Name("s3".to_owned()));
+        assert_eq!(
+            config.fault_at_driver(&config.storage["main"].driver, "x").place,
+            Place::Variable("LONGSHORE_STORAGE__MAIN__DRIVER".to_owned())
+        );
     }
 }

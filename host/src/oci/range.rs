@@ -34,17 +34,24 @@ impl ByteRange {
     /// is refused instead, as the conformance suite demands.
     #[must_use]
     pub fn requested(headers: &HeaderMap, digest: &Digest, size: u64) -> Self {
-        let mut values = headers.get_all(RANGE).iter();
-        let (Some(value), None) = (values.next(), values.next()) else {
-            return Self::Whole;
-        };
-        let Some(spec) = value.to_str().ok().and_then(bytes_spec) else {
+        let Some(spec) = single_spec(headers) else {
             return Self::Whole;
         };
         if size == 0 || !if_range(headers, digest) {
             return Self::Whole;
         }
         Self::resolve(spec, size).unwrap_or(Self::Whole)
+    }
+
+    /// Where a part begins, and how many bytes it has at the most, as far as that can be told without the content's size; `None` for the
+    /// content's last bytes, and where everything is asked for.
+    #[must_use]
+    pub fn before_the_size_is_known(headers: &HeaderMap, digest: &Digest) -> Option<(u64, u64)> {
+        let from_the_end = single_spec(headers)?.trim().starts_with('-');
+        match Self::requested(headers, digest, u64::MAX) {
+            Self::Part { first, last } if !from_the_end => Some((first, last - first + 1)),
+            _ => None,
+        }
     }
 
     /// `None` for a broken specification.
@@ -58,6 +65,15 @@ impl ByteRange {
         let last = if last.is_empty() { u64::MAX } else { saturating(last)? };
         Some(if first > last || first >= size { Self::Unsatisfiable } else { Self::Part { first, last: last.min(size - 1) } })
     }
+}
+
+/// The one range of bytes that the headers ask for.
+fn single_spec(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(RANGE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    value.to_str().ok().and_then(bytes_spec)
 }
 
 /// `Content-Range` of a 206 answer.

@@ -96,6 +96,8 @@ pub struct UploadState {
     pub token: Vec<u8>,
     /// The exported state of each hash that runs along, see [`Hasher::export`](super::Hasher::export).
     pub hashes: BTreeMap<Algorithm, Vec<u8>>,
+    /// True if the store has a record of where the upload stood at some time.
+    pub recorded: bool,
 }
 
 /// The JSON inside a sealed state. Byte strings are base64 in it, as Go writes them.
@@ -111,6 +113,8 @@ struct Sealed {
     token: String,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     hashes: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    recorded: bool,
 }
 
 impl UploadState {
@@ -124,6 +128,7 @@ impl UploadState {
             started_at: format!("{:.0}", self.started_at),
             token: URL_SAFE.encode(&self.token),
             hashes: self.hashes.iter().map(|(algorithm, state)| (algorithm.to_string(), URL_SAFE.encode(state))).collect(),
+            recorded: self.recorded,
         };
         // Texts and a number always serialize; an empty message could be opened by nobody.
         let json = serde_json::to_vec(&sealed).unwrap_or_default();
@@ -165,6 +170,7 @@ impl UploadState {
             started_at: sealed.started_at.parse().map_err(|_| StateError::Malformed)?,
             token: decode(&sealed.token)?,
             hashes: decode_hashes(&sealed.hashes)?,
+            recorded: sealed.recorded,
         })
     }
 }
@@ -219,6 +225,7 @@ mod tests {
             started_at: "2026-01-02T03:04:05Z".parse().expect("a time"),
             token: vec![0, 255, 1],
             hashes: BTreeMap::from([(Algorithm::Sha256, vec![1; 108]), (Algorithm::Sha512, vec![2; 204])]),
+            recorded: true,
         }
     }
 
@@ -302,7 +309,7 @@ mod tests {
         // Printed by a Go program that does what distribution documents, for offset 12 and the name, id and time below.
         let sealed = "2ixVNksjFRWKyf08_eEDRM6nczt8mOB-cvORll1IQDF7Ik5hbWUiOiJsaWJyYXJ5L2RlYmlhbiIsIlVVSUQiOiIwNzA3MDcwNy0wNzA3LTQ3MD\
             ctODcwNy0wNzA3MDcwNzA3MDciLCJPZmZzZXQiOjEyLCJTdGFydGVkQXQiOiIyMDI2LTAxLTAyVDAzOjA0OjA1WiJ9";
-        let want = UploadState { offset: 12, token: vec![], hashes: BTreeMap::new(), ..state() };
+        let want = UploadState { offset: 12, token: vec![], hashes: BTreeMap::new(), recorded: false, ..state() };
         assert_eq!(open(sealed, &keys), Ok(want));
         let json = r#"{"Name":"library/debian","UUID":"07070707-0707-4707-8707-070707070707","Offset":12,"StartedAt":"TIME"}"#;
         let json = json.replace("TIME", "2026-01-02T05:04:05.123456789+02:00");

@@ -36,9 +36,28 @@ impl Repository {
     /// # Errors
     /// As [`blob`](Self::blob).
     pub async fn whole_blob(&self, digest: &Digest) -> Result<(Blob, ReadBody), StoreError> {
+        self.blob_and_part(digest, ByteRange::ALL).await?.ok_or_else(|| self.blob_unknown(digest))
+    }
+
+    /// A blob and a part of it, which is cut at the blob's end; no part if it begins beyond that. Driver calls as for
+    /// [`whole_blob`](Self::whole_blob), for the driver tells the size with the bytes.
+    ///
+    /// # Errors
+    /// As [`blob`](Self::blob).
+    pub async fn part_of_blob(&self, digest: &Digest, range: ByteRange) -> Result<(Blob, Option<ReadBody>), StoreError> {
+        match self.blob_and_part(digest, range).await? {
+            Some((blob, body)) => Ok((blob, Some(body))),
+            None => Ok((self.blob(digest).await?, None)),
+        }
+    }
+
+    /// `None` if the range begins beyond the blob's end.
+    async fn blob_and_part(&self, digest: &Digest, range: ByteRange) -> Result<Option<(Blob, ReadBody)>, StoreError> {
         let stored = self.linked(digest).await?.ok_or_else(|| self.blob_unknown(digest))?;
-        let read = found(self.driver().read(&self.call(), &layout::blob(&stored), ByteRange::ALL).await);
-        let read = read.map_err(StoreError::driver("read a blob"))?;
+        let read = match self.driver().read(&self.call(), &layout::blob(&stored), range).await {
+            Err(error) if error.class() == ErrorClass::InvalidRange => return Ok(None),
+            read => found(read).map_err(StoreError::driver("read a blob"))?,
+        };
         let size = read.as_ref().map_or(0, |read| read.info.size);
         let blob = Blob { digest: *digest, size, stored };
         let Some(read) = read else {
@@ -47,7 +66,7 @@ impl Repository {
         };
         self.check_whole(&stored, size)?;
         self.facts().learn_size(&stored, size);
-        Ok((blob, read.body))
+        Ok(Some((blob, read.body)))
     }
 
     /// Fails if the stored copy has fewer bytes than are remembered: it was cut short, and would be served as if that were all. More bytes

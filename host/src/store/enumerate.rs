@@ -52,7 +52,15 @@ pub(super) async fn tags(repository: &Repository, page: &Page<Tag>) -> Result<Op
                 continue;
             }
             for stem in stems(name).filter(|stem| *stem > last) {
-                if !told.contains(stem) && told.insert(stem.to_owned()) && exists(repository, &folder, stem).await? {
+                if told.contains(stem) {
+                    continue;
+                }
+                told.insert(stem.to_owned());
+                let there = match in_listing(&listed, &format!("{folder}/{stem}/")) {
+                    Some(there) => there,
+                    None => exists(repository, &folder, stem).await?,
+                };
+                if there {
                     names.push(stem.to_owned());
                 }
             }
@@ -69,6 +77,14 @@ pub(super) async fn tags(repository: &Repository, page: &Page<Tag>) -> Result<Op
             Some(entry) if listed.more => after = Some(entry.text()),
             _ => return Ok(Some((names, false))),
         }
+    }
+}
+
+/// Whether a name that sorts after the first of a listing is in it; `None` if it may come after its end. Only stems of the last name can.
+fn in_listing(listed: &ListPage, text: &str) -> Option<bool> {
+    match listed.entries.binary_search_by(|entry| entry.text().as_str().cmp(text)) {
+        Ok(_) => Some(true),
+        Err(place) => (place < listed.entries.len() || !listed.more).then_some(false),
     }
 }
 

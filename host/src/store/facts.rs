@@ -56,6 +56,11 @@ impl Facts {
         }
     }
 
+    /// False if nothing is believed: whatever another host does has to be known at once.
+    pub(super) fn are_kept(&self) -> bool {
+        !self.keep.is_zero()
+    }
+
     fn fresh<T>(&self, (value, since): (T, Instant)) -> Option<T> {
         (since.elapsed() < self.keep).then_some(value)
     }

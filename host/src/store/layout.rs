@@ -10,6 +10,8 @@ const REPOSITORIES: &str = "docker/registry/v2/repositories";
 const BLOBS: &str = "docker/registry/v2/blobs";
 /// Beside `v2`, where distribution never looks.
 const OURS: &str = "docker/registry/longshore";
+/// With this begins the name of the file that says how else a manifest is announced.
+const OTHER_NAME: &str = "longshore-";
 
 /// Every part has passed its grammar, which allows nothing that a key forbids, and the longest sum is far below 1024 bytes: 255 of a name,
 /// 128 of a tag, twice 138 of a digest and 60 of fixed text.
@@ -50,6 +52,11 @@ pub(super) fn layers_by(name: &RepositoryName, algorithm: Algorithm) -> PrefixBu
 /// The repository holds the manifest.
 pub(super) fn revision_link(name: &RepositoryName, digest: &Digest) -> KeyBuf {
     key(format!("{REPOSITORIES}/{name}/_manifests/revisions/{}/link", path(digest)))
+}
+
+/// All that lies beside the link of a manifest.
+pub(super) fn revision(name: &RepositoryName, digest: &Digest) -> PrefixBuf {
+    prefix(format!("{REPOSITORIES}/{name}/_manifests/revisions/{}", path(digest)))
 }
 
 /// The manifests of a repository; there is one as soon as something was pushed.
@@ -102,9 +109,16 @@ pub(super) fn manifest_alias(name: &RepositoryName, digest: &Digest) -> KeyBuf {
     key(format!("{REPOSITORIES}/{name}/_longshore/manifests/{}/link", path(digest)))
 }
 
-/// The other digest by which the manifest is announced, if it was pushed by that one last.
-pub(super) fn manifest_name(name: &RepositoryName, sha256: &Digest) -> KeyBuf {
-    key(format!("{REPOSITORIES}/{name}/_longshore/names/{}/link", path(sha256)))
+/// Beside the manifest's link, so that one listing tells both: the other digest by which it is announced, if it was pushed by that one last.
+/// Distribution passes over every file there that is not called `link`.
+pub(super) fn manifest_name(name: &RepositoryName, sha256: &Digest, other: &Digest) -> KeyBuf {
+    key(format!("{}/{OTHER_NAME}{}-{}", revision(name, sha256), other.algorithm(), other.encoded()))
+}
+
+/// The digest that the last component of a [`manifest_name`] stands for.
+pub(super) fn other_name(component: &str) -> Option<Digest> {
+    let (algorithm, encoded) = component.strip_prefix(OTHER_NAME)?.split_once('-')?;
+    format!("{algorithm}:{encoded}").parse().ok()
 }
 
 /// The sha256 digest of a blob that was pushed by another one, wherever it was pushed.

@@ -1,8 +1,10 @@
 //! Manifests: stored as received, and written in an order that no crash can turn into a tag without a manifest.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
-use futures_util::future::{join_all, try_join_all};
-use longshore_loader::api::{Condition, Driver, ListRequest, convenience};
+use futures_util::future::join_all;
+use longshore_loader::api::{Capability, Condition, Driver, ErrorClass, ListRequest, convenience};
 
 use super::error::found;
 use super::facts::CachedManifest;
@@ -24,6 +26,14 @@ pub struct PushedManifest {
     pub tags: Vec<Tag>,
 }
 
+/// What a look for the references of a manifest found.
+struct Checked {
+    /// What the repository does not have: digest, and the place in the JSON.
+    missing: Vec<(Digest, String)>,
+    /// Whether it has one of the manifest's blobs.
+    links_a_blob: bool,
+}
+
 /// A manifest as it is served.
 pub struct StoredManifest {
     /// The bytes as they came.
@@ -42,28 +52,22 @@ impl Repository {
     /// # Errors
     /// [`StoreError::MissingReferences`] before anything is written; the driver's.
     pub async fn put_manifest(&self, pushed: &PushedManifest) -> Result<Vec<(Digest, String)>, StoreError> {
-        let missing = self.check_references(&pushed.manifest).await?;
+        let Checked { missing, links_a_blob } = self.check_references(&pushed.manifest).await?;
         let sha256 = match pushed.digest.algorithm() {
             Algorithm::Sha256 => pushed.digest,
             Algorithm::Sha512 => Digest::of(Algorithm::Sha256, &pushed.bytes),
         };
-        let (key, call) = (layout::blob(&sha256), self.call());
-        let put = self.driver().put(&call, &key, pushed.bytes.clone(), Condition::Always);
-        // Whether it was pushed by sha512 before costs a call, at the same time as one that takes longer.
-        let (put, before) = tokio::join!(put, self.manifest_other_name(&sha256));
-        put.map_err(StoreError::driver("write a manifest"))?;
-        let before = before.map_err(StoreError::driver("read the alias of a manifest"))?;
-        self.link_some_layer(&pushed.manifest, &sha256).await?;
-        let failed = StoreError::driver("link a manifest");
-        self.put_link(&layout::revision_link(&self.name, &sha256), &sha256).await.map_err(&failed)?;
-        self.put_manifest_alias(&pushed.digest, &sha256, before).await.map_err(&failed)?;
-        if let Some(subject) = &pushed.manifest.subject {
-            let descriptor = pushed.manifest.describe(pushed.digest, pushed.bytes.len() as u64);
-            let other = if pushed.digest == sha256 { before.as_ref() } else { Some(&sha256) };
-            self.put_referrer(&subject.digest, &descriptor, other).await?;
+        let before = self.put_bytes(&sha256, &pushed.bytes).await?;
+        if !links_a_blob {
+            self.link_some_layer(&sha256).await?;
         }
+        let deletes = self.storage.manifest_deletes.load(Ordering::Acquire);
+        self.link_manifest(pushed, &sha256, before).await?;
         for tag in &pushed.tags {
             self.set_tag(tag, &sha256).await?;
+        }
+        if !pushed.tags.is_empty() && self.was_deleted_meanwhile(&sha256, deletes).await? {
+            self.link_manifest(pushed, &sha256, before).await?;
         }
         let cached = CachedManifest { bytes: pushed.bytes.clone(), media_type: pushed.manifest.media_type };
         self.facts().learn_manifest(&sha256, cached);
@@ -71,6 +75,48 @@ impl Repository {
         self.facts().forget_revision(&self.name, &sha256);
         self.facts().forget_revision(&self.name, &pushed.digest);
         Ok(missing)
+    }
+
+    /// Writes the bytes; answers the sha512 digest by which the manifest was pushed here before, if it was the last time.
+    ///
+    /// Bytes that were nowhere in the store were pushed by nobody, so a new manifest is one driver call where the driver tells that. (Or they were
+    /// deleted and collected by distribution, which leaves our name of them: then the other digest is announced, which is theirs as well.)
+    /// Bytes that were there are written all the same: that heals a damaged copy.
+    async fn put_bytes(&self, sha256: &Digest, bytes: &Bytes) -> Result<Option<Digest>, StoreError> {
+        let (key, call) = (layout::blob(sha256), self.call());
+        if self.driver().capabilities().has(Capability::PutIfAbsent) {
+            match self.driver().put(&call, &key, bytes.clone(), Condition::IfAbsent).await {
+                Ok(_) => return Ok(None),
+                Err(error) if error.class() == ErrorClass::AlreadyExists => {}
+                Err(error) => return Err(StoreError::driver("write a manifest")(error)),
+            }
+        }
+        let put = self.driver().put(&call, &key, bytes.clone(), Condition::Always);
+        let (put, held) = tokio::join!(put, self.held(sha256));
+        put.map_err(StoreError::driver("write a manifest"))?;
+        Ok(held.map_err(StoreError::driver("look for another name of a manifest"))?.other)
+    }
+
+    /// Lets the repository hold a manifest whose bytes are there.
+    async fn link_manifest(&self, pushed: &PushedManifest, sha256: &Digest, before: Option<Digest>) -> Result<(), StoreError> {
+        let failed = StoreError::driver("link a manifest");
+        self.put_link(&layout::revision_link(&self.name, sha256), sha256).await.map_err(&failed)?;
+        self.put_manifest_alias(&pushed.digest, sha256, before).await.map_err(&failed)?;
+        let Some(subject) = &pushed.manifest.subject else { return Ok(()) };
+        let descriptor = pushed.manifest.describe(pushed.digest, pushed.bytes.len() as u64);
+        let other = if pushed.digest == *sha256 { before.as_ref() } else { Some(sha256) };
+        self.put_referrer(&subject.digest, &descriptor, other).await
+    }
+
+    /// Whether the manifest's link is gone again, now that its tags are there: whoever deleted it meanwhile may have looked for tags before.
+    /// It looks again after the link is gone, so one of the two sees the other. Hosts that must know at once what others delete
+    /// (`cache.ttl_secs` is 0) ask the store; others only if they have deleted a manifest themselves since there were `deletes`.
+    async fn was_deleted_meanwhile(&self, sha256: &Digest, deletes: u64) -> Result<bool, StoreError> {
+        if self.facts().are_kept() && self.storage.manifest_deletes.load(Ordering::Acquire) == deletes {
+            return Ok(false);
+        }
+        let link = self.link(&layout::revision_link(&self.name, sha256)).await;
+        link.map(|link| link.is_none()).map_err(StoreError::driver("read a manifest's link"))
     }
 
     /// Finds a manifest by tag or digest.
@@ -107,6 +153,9 @@ impl Repository {
         if !removed {
             return Err(unknown());
         }
+        self.storage.manifest_deletes.fetch_add(1, Ordering::AcqRel);
+        // And those that were pushed between; see `was_deleted_meanwhile`.
+        self.untag(&sha256).await?;
         self.remove_traces(&sha256, bytes.map(|cached| cached.bytes)).await
     }
 
@@ -116,7 +165,7 @@ impl Repository {
         let other = match &bytes {
             Some(bytes) => Some(Digest::of(Algorithm::Sha512, bytes)),
             // Damaged bytes do not tell.
-            None => self.manifest_other_name(sha256).await.map_err(&failed)?,
+            None => self.held(sha256).await.map_err(&failed)?.other,
         };
         let subject = bytes.and_then(|bytes| Manifest::parse(&bytes, None).ok()).and_then(|manifest| manifest.subject);
         if let Some(subject) = subject {
@@ -135,12 +184,11 @@ impl Repository {
         if let Some(announced) = self.facts().revision(&self.name, sha256) {
             return Ok(Some(announced));
         }
-        let (link, other) = (layout::revision_link(&self.name, sha256), layout::manifest_name(&self.name, sha256));
-        let (link, other) = tokio::try_join!(self.link(&link), self.link(&other)).map_err(StoreError::driver("read a manifest's link"))?;
-        if link.is_none() {
+        let held = self.held(sha256).await.map_err(StoreError::driver("look for a manifest's link"))?;
+        if !held.linked {
             return Ok(None);
         }
-        let announced = other.unwrap_or(*sha256);
+        let announced = held.other.unwrap_or(*sha256);
         self.facts().learn_revision(&self.name, sha256, announced);
         Ok(Some(announced))
     }
@@ -166,19 +214,20 @@ impl Repository {
     }
 
     /// Looks for everything that a manifest cannot be used without; answers what is missing, where that is accepted.
-    async fn check_references(&self, manifest: &Manifest) -> Result<Vec<(Digest, String)>, StoreError> {
+    async fn check_references(&self, manifest: &Manifest) -> Result<Checked, StoreError> {
         let references: Vec<Referenced<'_>> = manifest.referenced().filter(|reference| !reference.may_be_absent).collect();
-        let mut missing = Vec::new();
+        let (mut missing, mut links_a_blob) = (Vec::new(), false);
         for some in references.chunks(AT_ONCE) {
             let held = join_all(some.iter().map(|reference| self.holds(reference))).await;
             for (reference, held) in some.iter().zip(held) {
-                if !held? {
-                    missing.push(StoreError::missing(reference));
+                match held? {
+                    true => links_a_blob |= reference.kind == ReferenceKind::Blob,
+                    false => missing.push(StoreError::missing(reference)),
                 }
             }
         }
         let accepted = missing.is_empty() || self.storage.options.missing_references == MissingReferences::Accept;
-        if accepted { Ok(missing) } else { Err(StoreError::MissingReferences(missing)) }
+        if accepted { Ok(Checked { missing, links_a_blob }) } else { Err(StoreError::MissingReferences(missing)) }
     }
 
     async fn holds(&self, reference: &Referenced<'_>) -> Result<bool, StoreError> {
@@ -199,12 +248,7 @@ impl Repository {
 
     /// Makes sure that the repository links at least one blob, or distribution's garbage collection stops at it: for an index, or a manifest
     /// whose blobs are elsewhere, the manifest's own bytes, which stay as long as the manifest does.
-    async fn link_some_layer(&self, manifest: &Manifest, sha256: &Digest) -> Result<(), StoreError> {
-        let blobs = manifest.referenced().filter(|reference| reference.kind == ReferenceKind::Blob).take(4);
-        let linked = try_join_all(blobs.map(|reference| async move { self.linked(&reference.descriptor.digest).await })).await?;
-        if linked.iter().any(Option::is_some) {
-            return Ok(());
-        }
+    async fn link_some_layer(&self, sha256: &Digest) -> Result<(), StoreError> {
         let prefix = layout::layers(&self.name);
         let listed = found(self.driver().list(&self.call(), &ListRequest::children(&prefix, 1)).await);
         if listed.map_err(StoreError::driver("look for a blob's link"))?.is_some() {

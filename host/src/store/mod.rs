@@ -9,16 +9,19 @@
 //! | `redirect` | blobs that clients fetch from where the driver keeps them |
 //! | `aliases` | content that is named by sha512 |
 //! | `enumerate` | repositories and tags in byte order, page by page |
+//! | `plan`, `cost` | what each operation costs in driver calls |
 //! | `error`, `incoming` | what goes wrong, and the bodies that come in |
 
 mod aliases;
 mod blobs;
+mod cost;
 mod enumerate;
 mod error;
 mod facts;
 mod incoming;
 mod layout;
 mod manifests;
+pub mod plan;
 mod pump;
 mod redirect;
 mod referrers;

@@ -11,6 +11,8 @@ use crate::oci::{Descriptor, Digest, Manifest, Page, Reference, Tag};
 
 /// The largest entry, in bytes: annotations of a manifest of 4 MiB fit.
 const ENTRY_MAX_BYTES: u64 = 8 * 1024 * 1024;
+/// How many entries are asked of the driver at a time, at the most.
+const BATCH_MAX: usize = 100;
 /// How many entries are read at once.
 const AT_ONCE: usize = 16;
 
@@ -51,8 +53,10 @@ impl Repository {
         let mut found = Vec::new();
         let prefix = layout::referrers(&self.name, subject);
         let mut start = after.map(|digest| String::from(layout::referrer(&self.name, subject, digest)));
+        // One more than is wanted tells whether more follow. The number is at most 100.
+        let batch = page.limit.saturating_add(1).min(BATCH_MAX) as u32;
         loop {
-            let (entries, next) = self.entries(&ListRequest::objects(&prefix, 100).after(start.as_deref())).await?;
+            let (entries, next) = self.entries(&ListRequest::objects(&prefix, batch).after(start.as_deref())).await?;
             for descriptor in &entries {
                 // What the fallback tag lists before this one, and not this one a second time.
                 let later = waiting.split_off(&descriptor.digest);

@@ -1,6 +1,7 @@
 //! A driver and what is remembered of it; which repository lies in which storage.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use crate::oci::{Digest, RepositoryName, SigningKeys, UploadId};
 
 /// How many bytes a link may have; the longest digest has 135.
 const LINK_MAX_BYTES: u64 = 256;
-/// How many cancelled uploads are remembered.
-const CANCELLED_MAX: usize = 10_000;
+/// How many uploads are remembered that were cancelled, or of which there is a record.
+const UPLOADS_MAX: usize = 10_000;
 
 /// What a manifest that refers to missing content gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,13 +57,31 @@ pub struct Storage {
     pub(super) redirect: Option<Redirect>,
     /// Empty until an upload needs them: a start reads and writes nothing, and a store that nobody may write to can be pulled from.
     keys: OnceCell<SigningKeys>,
-    cancelled: Mutex<Cancelled>,
+    cancelled: Mutex<Uploads>,
+    /// Uploads of which this host wrote down where they stand.
+    recorded: Mutex<Uploads>,
+    /// How many manifests this host has deleted.
+    pub(super) manifest_deletes: AtomicU64,
 }
 
+/// Uploads, the oldest of which are forgotten.
 #[derive(Default)]
-struct Cancelled {
+struct Uploads {
     ids: HashSet<UploadId>,
     order: std::collections::VecDeque<UploadId>,
+}
+
+impl Uploads {
+    fn add(&mut self, id: &UploadId) {
+        if self.ids.insert(id.clone()) {
+            self.order.push_back(id.clone());
+        }
+        if self.order.len() > UPLOADS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+    }
 }
 
 impl Storage {
@@ -70,7 +89,9 @@ impl Storage {
     /// hosts on one store agree. That one is asked for when the first upload needs it.
     pub fn new(driver: DriverHandle, options: StorageOptions, keys: Option<SigningKeys>) -> Self {
         let facts = Facts::new(options.facts_max, options.cached_manifest_max_bytes, options.facts_keep);
-        Self { driver, facts, options, redirect: None, keys: OnceCell::new_with(keys), cancelled: Mutex::default() }
+        let (cancelled, recorded) = (Mutex::default(), Mutex::default());
+        let (keys, manifest_deletes) = (OnceCell::new_with(keys), AtomicU64::new(0));
+        Self { driver, facts, options, redirect: None, keys, cancelled, recorded, manifest_deletes }
     }
 
     /// The storage with redirects to where its driver keeps blobs, which needs a driver that can sign URLs.
@@ -84,22 +105,23 @@ impl Storage {
         &self.driver
     }
 
-    /// Remembers that an upload was cancelled. An upload without a byte has no other trace, so another host would not know; it could only
-    /// be finished there with content that is verified all the same.
+    /// Remembers that an upload was cancelled. An upload without a byte has no other trace, so another host does not know. A mark in the
+    /// store would be looked for by every upload's first chunk, and all that another host can do is begin anew under the same URL.
     pub(super) fn cancel(&self, id: &UploadId) {
-        let mut cancelled = self.cancelled.lock().unwrap_or_else(PoisonError::into_inner);
-        if cancelled.ids.insert(id.clone()) {
-            cancelled.order.push_back(id.clone());
-        }
-        if cancelled.order.len() > CANCELLED_MAX
-            && let Some(oldest) = cancelled.order.pop_front()
-        {
-            cancelled.ids.remove(&oldest);
-        }
+        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner).add(id);
     }
 
     pub(super) fn is_cancelled(&self, id: &UploadId) -> bool {
         self.cancelled.lock().unwrap_or_else(PoisonError::into_inner).ids.contains(id)
+    }
+
+    /// Remembers that there is a record of an upload, for a client that starts it again by its old URL: that URL does not tell.
+    pub(super) fn remember_record(&self, id: &UploadId) {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).add(id);
+    }
+
+    pub(super) fn has_record(&self, id: &UploadId) -> bool {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).ids.contains(id)
     }
 }
 
@@ -126,6 +148,7 @@ async fn make_key(driver: &DriverHandle, call: &Call) -> Result<Bytes, DriverErr
     };
     match driver.put(call, key, Bytes::copy_from_slice(&random), condition).await {
         Err(error) if error.class() != ErrorClass::AlreadyExists => Err(error),
+        Ok(_) if condition == Condition::IfAbsent => Ok(Bytes::copy_from_slice(&random)),
         _ => convenience::get(driver, call, key, 1024).await,
     }
 }
@@ -187,8 +210,8 @@ impl Repository {
         &self.name
     }
 
-    /// The keys that seal its upload states. None configured: the first time it is one driver call, or three if
-    /// the store has no key yet.
+    /// The keys that seal its upload states. None configured: the first time it is one driver call, or two if
+    /// the store has no key yet (three where the driver cannot tell who made it).
     ///
     /// # Errors
     /// The driver's, if the store's key can be neither read nor made.

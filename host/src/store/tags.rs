@@ -86,12 +86,13 @@ impl Repository {
     }
 
     async fn untag_some(&self, tags: &[Tag], sha256: &Digest) -> Result<(), StoreError> {
-        let meanings = join_all(tags.iter().map(|tag| self.tagged(tag))).await;
-        for (tag, meaning) in tags.iter().zip(meanings) {
-            if meaning? == Some(*sha256) {
+        // Each is removed as soon as it was read: one that moves on in between is lost.
+        let untagged = join_all(tags.iter().map(|tag| async move {
+            if self.tagged(tag).await? == Some(*sha256) {
                 self.remove_tag(tag).await.map_err(StoreError::driver("delete a tag of a deleted manifest"))?;
             }
-        }
-        Ok(())
+            Ok(())
+        }));
+        untagged.await.into_iter().collect()
     }
 }

@@ -1,7 +1,8 @@
 //! Upload sessions. A session is its state, sealed into the `Location` URL: nothing of it is in this host's memory, so any host goes on.
 //!
 //! The driver keeps the bytes under a token, which is part of the state. When a body breaks, what came of it is kept, and the new state is
-//! written into the store, where a client that asks for the status finds it.
+//! written into the store, where a client that asks for the status finds it. So is the state after each chunk but the first, because the
+//! answer that carries it may be lost.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -51,7 +52,7 @@ impl Repository {
         })?;
         let hashes = if announced == Algorithm::Sha256 { Default::default() } else { Hashes::new(announced).export() };
         let id = UploadId::from_random(random);
-        Ok(UploadState { name: self.name.clone(), id, offset: 0, started_at: Timestamp::now(), token: Vec::new(), hashes })
+        Ok(UploadState { name: self.name.clone(), id, offset: 0, started_at: Timestamp::now(), token: Vec::new(), hashes, recorded: false })
     }
 
     /// Appends a chunk, or a stream if there is no `range`.
@@ -70,7 +71,12 @@ impl Repository {
         let mut upload = self.resume(&state).await?;
         let ended = self.pump(&mut inflow, first, (&before, &mut hashes), &mut upload).await;
         match ended.and_then(|()| promised(range, state.offset, upload.offset())) {
-            Ok(()) => self.suspend(&state, upload, &hashes).await,
+            Ok(()) => {
+                let recorded = state.recorded || !state.token.is_empty();
+                let appended = UploadState { recorded, ..self.suspend(&state, upload, &hashes).await? };
+                self.keep_appended(&state, &appended).await;
+                Ok(appended)
+            }
             Err(error) => {
                 self.keep_broken(&state, upload, &hashes, &error).await;
                 Err(error)
@@ -193,11 +199,24 @@ impl Repository {
     /// Where the session stands: as its state says, or further if a body broke since and what came of it was kept.
     ///
     /// # Errors
-    /// [`StoreError::UploadUnknown`].
+    /// [`StoreError::UploadUnknown`], also if it ended at another host; only an upload without a byte leaves no trace that could end.
     pub async fn upload_status(&self, state: UploadState) -> Result<UploadState, StoreError> {
         self.check_session(&state)?;
-        let record = self.record(&state).await?;
-        Ok(record.filter(|newer| newer.offset > state.offset).unwrap_or(state))
+        if let Some(record) = self.record(&state).await? {
+            return Ok(newer(state, record));
+        }
+        if state.token.is_empty() {
+            return Ok(state);
+        }
+        match self.resumed(&state).await {
+            Ok(_) | Err(StoreError::UploadBusy { .. }) => Ok(state),
+            // Or its body has broken since, which is written down before the token ends.
+            Err(StoreError::UploadUnknown { .. }) => match self.record(&state).await? {
+                Some(record) => Ok(newer(state, record)),
+                None => Err(unknown(&state)),
+            },
+            Err(error) => Err(error),
+        }
     }
 
     /// What was written down when a body of the session broke.
@@ -273,20 +292,48 @@ impl Repository {
             return;
         }
         let kept = async {
-            let kept = self.suspend(state, upload, hashes).await?;
-            let (key, sealed) = (layout::upload_record(&self.name, &state.id), kept.seal(self.keys().await?));
-            let put = convenience::put_text(self.driver(), &self.call(), &key, sealed).await;
-            put.map(drop).map_err(StoreError::driver("write down where an upload stands"))
+            // The client's token ends as soon as there is another one. Who asks before that one is written down must not find the session
+            // ended.
+            if !state.token.is_empty() {
+                self.put_record(state).await?;
+            }
+            self.put_record(&self.suspend(state, upload, hashes).await?).await
         };
         if let Err(error) = kept.await {
             tracing::warn!(upload = %state.id, "what came of a broken upload is lost: {}", error.with_cause());
         }
     }
 
+    /// Keeps where an upload stands after a chunk, for a client that does not get its answer: the token of the URL that it has is ended. The
+    /// first chunk has no such token and is sent again, so a layer that comes in one PATCH costs no call. Best effort, as for a broken body.
+    async fn keep_appended(&self, before: &UploadState, appended: &UploadState) {
+        if before.token.is_empty() {
+            return;
+        }
+        if let Err(error) = self.put_record(appended).await {
+            tracing::warn!(upload = %before.id, "an upload cannot go on if this answer is lost: {}", error.with_cause());
+        }
+    }
+
+    async fn put_record(&self, state: &UploadState) -> Result<(), StoreError> {
+        let recorded = UploadState { recorded: true, ..state.clone() };
+        let (key, sealed) = (layout::upload_record(&self.name, &state.id), recorded.seal(self.keys().await?));
+        self.storage.remember_record(&state.id);
+        let put = convenience::put_text(self.driver(), &self.call(), &key, sealed).await;
+        put.map(drop).map_err(StoreError::driver("write down where an upload stands"))
+    }
+
     /// Remembers that the session is over, and removes what was kept of a body of it that broke. The client has its answer already: a
     /// failure here is the operator's.
+    ///
+    /// Hardly any body breaks, so nothing is looked for unless the state or this host knows of one. That misses a client whose first body broke
+    /// on another host, and which started again by the old URL without asking where the upload stands: the record stays, as it does when a
+    /// client never comes back.
     async fn end_session(&self, state: &UploadState) {
         self.storage.cancel(&state.id);
+        if !state.recorded && !self.storage.has_record(&state.id) {
+            return;
+        }
         if let Err(error) = self.remove_record(state).await {
             tracing::warn!(upload = %state.id, "what was kept of an ended upload is still there: {}", error.with_cause());
         }
@@ -297,6 +344,10 @@ impl Repository {
         let too_old = age.unsigned_abs() > self.storage.options.upload_max && age.is_positive();
         if too_old || self.storage.is_cancelled(&state.id) { Err(unknown(state)) } else { Ok(()) }
     }
+}
+
+fn newer(state: UploadState, record: UploadState) -> UploadState {
+    if record.offset > state.offset { record } else { UploadState { recorded: true, ..state } }
 }
 
 fn unknown(state: &UploadState) -> StoreError {

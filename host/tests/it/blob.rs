@@ -200,3 +200,41 @@ fn blob_delete_is_refused_where_deletes_are_off() {
     registry.delete(format!("/v2/a/blobs/{digest}")).expect_error(405, "UNSUPPORTED", "registry.delete is false");
     registry.head(format!("/v2/a/blobs/{digest}")).is(200, "nothing was deleted");
 }
+
+/// Whether or not the size is known before the bytes are read.
+#[test]
+fn blob_range_of_what_is_not_remembered_is_the_same() {
+    for driver in ["memory", "filesystem"] {
+        let registry = Registry::start(driver, "cache.ttl_secs = 0");
+        let (digest, empty) = (registry.push_blob("a", b"0123456789"), registry.push_blob("a", b""));
+        for (range, status, body) in [
+            ("bytes=2-4", 206, "234"),
+            ("bytes=2-", 206, "23456789"),
+            ("bytes=8-1000", 206, "89"),
+            ("bytes=9-18446744073709551615", 206, "9"),
+            ("bytes=-3", 206, "789"),
+            ("bytes=-18446744073709551610", 206, "0123456789"),
+            ("bytes=0-0,2-3", 200, "0123456789"),
+            ("lines=1-2", 200, "0123456789"),
+        ] {
+            let answer = registry.send(&Request::new("GET", format!("/v2/a/blobs/{digest}")).header("range", range)).is(status, range);
+            assert_eq!(answer.text(), body, "{range} over {driver}");
+        }
+        for range in ["bytes=10-", "bytes=11-12", "bytes=1000-", "bytes=4-2", "bytes=-0"] {
+            let answer = registry.send(&Request::new("GET", format!("/v2/a/blobs/{digest}")).header("range", range));
+            let answer = answer.expect_error(416, "RANGE_INVALID", range);
+            assert_eq!(answer.header("content-range"), Some("bytes */10"), "{range} over {driver}");
+        }
+        for range in ["bytes=0-", "bytes=5-6"] {
+            let answer = registry.send(&Request::new("GET", format!("/v2/a/blobs/{empty}")).header("range", range));
+            assert_eq!(answer.is(200, "a range of nothing is everything").text(), "", "{range} over {driver}");
+        }
+        let other = format!("\"{}\"", sha256(b"other"));
+        let request = Request::new("GET", format!("/v2/a/blobs/{digest}"))
+            .header("range", "bytes=2-4")
+            .header("if-none-match", format!("\"{digest}\""));
+        registry.send(&request).is(304, "nothing has changed");
+        let request = Request::new("GET", format!("/v2/a/blobs/{digest}")).header("range", "bytes=2-4").header("if-range", other);
+        assert_eq!(registry.send(&request).is(200, "another content is asked for whole").text(), "0123456789", "over {driver}");
+    }
+}

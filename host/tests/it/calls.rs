@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, StreamBody};
 use longshore::oci::{Algorithm, Digest, Manifest, Page, Reference};
 use longshore::store::{Incoming, MissingReferences, PushedManifest, Repository, Routed, Storage, StorageOptions, Store, StoreError};
-use longshore_loader::api::ByteRange;
+use longshore_loader::api::{ByteRange, Condition, Driver, KeyBuf};
 use longshore_loader::{CallKind, DriverSource, OpenOptions, Policy, inspect, load, locate, verify};
 
 use crate::support::{OCI_MANIFEST, image};
@@ -157,6 +157,26 @@ fn calls_of_a_manifest_that_is_remembered_are_one_by_tag_and_none_by_digest() {
     });
 }
 
+/// A listing that tells sizes tells that, too, without a call more.
+#[test]
+fn calls_of_a_manifest_whose_link_is_none_end_with_the_listing() {
+    run(async {
+        let host = Host::open(Duration::ZERO).await;
+        let digest = host.push_image("a").await;
+        let link = format!("docker/registry/v2/repositories/a/_manifests/revisions/sha256/{}/link", digest.encoded());
+        let (driver, key) = (host.storage.driver(), KeyBuf::new(link).expect("a key"));
+        for text in ["", "sha256:"] {
+            driver.put(&driver.call(0), &key, text.into(), Condition::Always).await.expect("it is written");
+            let (manifest, calls) = host.calls(host.repository("a").manifest(&Reference::Digest(digest))).await;
+            assert!(
+                matches!(manifest, Err(StoreError::ManifestUnknown { .. })),
+                "{text:?} is no link: distribution reads no digest from it"
+            );
+            assert_eq!(calls, [("list", 1)], "its size says so");
+        }
+    });
+}
+
 #[test]
 fn calls_of_a_small_push_are_two_puts() {
     run(async {
@@ -171,7 +191,7 @@ fn calls_of_a_small_push_are_two_puts() {
         let state = state.expect("it begins");
         let (pushed, calls) = host.calls(repository.finish(state, body(b"layer"), None, digest)).await;
         pushed.expect("it is pushed");
-        assert_eq!(calls, [("put", 2), ("read", 1)], "and a look for what a broken body left");
+        assert_eq!(calls, [("put", 2)], "the same: no body of it broke, so nothing is looked for");
     });
 }
 
@@ -183,7 +203,7 @@ fn calls_of_the_key_that_seals_uploads_come_with_the_first_one() {
         let repository = host.repository("a");
         let (keys, calls) = host.calls(repository.keys()).await;
         keys.expect("the store has a key");
-        assert_eq!(calls, [("put", 1), ("read", 2)], "no key yet: one is written if there is still none, and read back");
+        assert_eq!(calls, [("put", 1), ("read", 1)], "no key yet: one is written if there is still none");
         let (_, calls) = host.calls(repository.keys()).await;
         assert_eq!(calls, [], "after that it is known");
     });
@@ -208,8 +228,13 @@ fn calls_of_a_tagged_push_are_four_puts() {
         host.push("a", b"layer").await;
         let (pushed, calls) = host.calls(async { host.repository("a").put_manifest(&pushed_image()).await }).await;
         pushed.expect("it is pushed");
-        let expected = [("put", 4), ("read", 1)];
-        assert_eq!(calls, expected, "bytes, revision, index entry and tag, as distribution writes them; is there another digest of it?");
+        assert_eq!(calls, [("put", 4)], "bytes, revision, index entry and tag, as distribution writes them");
+        let (pushed, calls) = host.calls(async { host.repository("b").put_manifest(&pushed_image()).await }).await;
+        assert!(matches!(pushed, Err(StoreError::MissingReferences(_))), "another repository has not got its blobs");
+        assert_eq!(calls, [("read", 2)], "their links were looked for");
+        let (pushed, calls) = host.calls(async { host.repository("a").put_manifest(&pushed_image()).await }).await;
+        pushed.expect("it is pushed again");
+        assert_eq!(calls, [("list", 1), ("put", 5)], "bytes that are there are replaced, and may have another digest");
     });
 }
 

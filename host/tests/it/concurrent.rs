@@ -83,6 +83,24 @@ fn concurrent_deletes_and_pushes_end_in_no_error_of_ours() {
     }
 }
 
+/// A tag that is pushed while its manifest is deleted is there with it, or gone with it.
+#[test]
+fn concurrent_delete_and_push_of_one_manifest_leave_no_tag_without_it() {
+    for registry in Registry::of_each_driver() {
+        let manifest = registry.push_image("a", "v1", b"layer");
+        for _ in 0..100 {
+            thread::scope(|scope| {
+                scope.spawn(|| registry.delete(format!("/v2/a/manifests/{}", sha256(&manifest))));
+                scope.spawn(|| registry.put_manifest("a", "v2", OCI_MANIFEST, &manifest).is(201, "its blobs are there"));
+            });
+            for tag in registry.get("/v2/a/tags/list").json()["tags"].as_array().into_iter().flatten() {
+                let tag = tag.as_str().expect("a tag");
+                registry.get(format!("/v2/a/manifests/{tag}")).is(200, "a tag that is listed means a manifest");
+            }
+        }
+    }
+}
+
 #[test]
 fn concurrent_uploads_of_one_repository_do_not_mix() {
     for registry in Registry::of_each_driver() {

@@ -83,6 +83,45 @@ fn disk_after_a_push_by_sha512_holds_the_bytes_under_sha256() {
     holds(registry, expected, "bytes lie under sha256 only, as distribution wants");
 }
 
+/// Beside the manifest's link, where distribution looks for files called `link` and for nothing else.
+#[test]
+fn disk_after_a_manifest_by_sha512_holds_its_name_until_a_push_by_sha256() {
+    let push = |registry: &Registry, by: fn(&[u8]) -> String| {
+        let manifest = index(&[]).to_string().into_bytes();
+        registry.put_manifest("a", &format!("{}?tag=v1", by(&manifest)), OCI_INDEX, &manifest).is(201, "a manifest is pushed");
+    };
+    let manifest = index(&[]).to_string().into_bytes();
+    let (short, long) = (sha256(&manifest), sha512(&manifest));
+    let plain = [
+        blob(&short),
+        link("a", "_layers", &short),
+        link("a", "_manifests/revisions", &short),
+        link("a", "_manifests/tags/v1/index", &short),
+        "docker/registry/v2/repositories/a/_manifests/tags/v1/current/link".to_owned(),
+        link("a", "_longshore/manifests", &long),
+    ];
+    let name = link("a", "_manifests/revisions", &short).replace("/link", &format!("/longshore-sha512-{}", hex(&long)));
+    let registry = Registry::filesystem();
+    push(&registry, sha512);
+    let kept = fs::read_to_string(registry.data().join(&name)).expect("the name is there");
+    assert_eq!(kept, long, "it is a link to the other digest");
+    push(&registry, sha256);
+    assert!(!registry.data().join(&name).exists(), "it is announced by sha256 again");
+    holds(registry, plain.to_vec(), "the alias by which it can be asked for stays");
+}
+
+/// Distribution's deletes can leave one, if they are cut off.
+#[test]
+fn disk_with_a_tag_of_a_manifest_that_was_deleted_does_not_serve_it() {
+    let registry = Registry::start("filesystem", "cache.ttl_secs = 0");
+    let manifest = registry.push_image("a", "v1", b"layer");
+    fs::remove_file(registry.data().join(link("a", "_manifests/revisions", &sha256(&manifest)))).expect("it is there");
+    for reference in ["v1", &sha256(&manifest)] {
+        let target = format!("/v2/a/manifests/{reference}");
+        registry.get(target).expect_error(404, "MANIFEST_UNKNOWN", "the repository does not hold it any more");
+    }
+}
+
 #[test]
 fn disk_after_a_referrer_holds_its_entry_outside_of_distribution() {
     let registry = Registry::filesystem();

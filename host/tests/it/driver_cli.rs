@@ -205,7 +205,7 @@ fn completion_is_printed_for_every_shell() {
         let (code, out, err) = run(&["completion", shell]);
         assert_eq!(code, Some(0), "{err}");
         assert!(out.contains(word), "{shell} knows this word: {out}");
-        for command in ["serve", "config", "driver", "completion"] {
+        for command in ["serve", "plan", "config", "driver", "completion"] {
             assert!(out.contains(command), "{shell} completes {command}");
         }
     }
@@ -218,7 +218,8 @@ fn help_tells_commands_and_exit_codes() {
     for flag in ["--help", "-h", "help"] {
         let (code, out, err) = run(&[flag]);
         assert_eq!((code, err.as_str()), (Some(0), ""), "help is no error");
-        for word in ["serve", "config", "driver", "completion", "Exit codes", "3  the configuration has faults", "6  requests were cut off"]
+        for word in
+            ["serve", "plan", "config", "driver", "completion", "Exit codes", "3  the configuration has faults", "6  requests were cut off"]
         {
             assert!(out.contains(word), "{word} is in\n{out}");
         }

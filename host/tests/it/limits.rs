@@ -202,6 +202,7 @@ fn limit_of_an_uploads_age_ends_it() {
             started_at: jiff::Timestamp::now() - jiff::SignedDuration::from_secs(age),
             token: Vec::new(),
             hashes: std::collections::BTreeMap::new(),
+            recorded: false,
         };
         state.location(&keys).to_str().expect("a location is text").to_owned()
     };

@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod blob;
+mod call_counts;
 mod calls;
 mod catalog;
 mod concurrent;
@@ -15,10 +16,14 @@ mod disk;
 mod driver_cli;
 mod errors;
 mod http;
+mod killed_hosts;
+mod layers;
 mod limits;
 mod manifest;
 mod manifest_refused;
+mod many_hosts;
 mod mount;
+mod plan;
 mod process;
 mod redirect;
 mod referrer;

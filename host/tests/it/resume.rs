@@ -42,6 +42,26 @@ fn resume_after_the_first_body_broke_goes_on_from_what_was_kept() {
     }
 }
 
+/// What was written down of a broken body goes with the session, whoever ends it and however its client went on.
+#[test]
+fn resume_that_ended_leaves_no_record() {
+    let one = Registry::filesystem();
+    let other = one.start_beside("");
+    let records = || one.files().into_iter().filter(|file| file.contains("/_uploads/")).count();
+    let content = bytes(11, 2 * PART);
+    let begun = one.begin("a");
+    vanish(&one, &begun, &content, PART);
+    assert_eq!(records(), 1, "what came is written down");
+    let location = one.patch(&begun, &content).is(202, "the client starts again by the old URL").location();
+    one.finish(&location, &sha256(&content), b"").is(201, "it is finished");
+    assert_eq!(records(), 0, "this host knows that a body broke");
+    let content = bytes(12, 2 * PART);
+    let (location, received) = vanish(&one, &one.begin("a"), &content, PART);
+    let location = other.patch(&location, &content[received..]).is(202, "another host goes on").location();
+    other.finish(&location, &sha256(&content), b"").is(201, "it is finished there");
+    assert_eq!(records(), 0, "the URL says that a body broke");
+}
+
 #[test]
 fn resume_on_another_host_joins_the_chunks() {
     let one = Registry::filesystem();

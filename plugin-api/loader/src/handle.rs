@@ -61,6 +61,10 @@ struct Inner {
     info: Arc<DriverInfo>,
     call_limit: Duration,
     counts: CallCounts,
+    /// The driver that this one stacks on.
+    lower: Option<DriverHandle>,
+    /// Whose timers are used: a layer may call the driver below it from a thread of its own.
+    runtime: tokio::runtime::Handle,
 }
 
 /// A call that ends `limit` from now.
@@ -86,6 +90,7 @@ impl Inner {
             }
             let (limit, timer) = deadline.get_or_insert_with(|| {
                 let limit = call.remaining().unwrap_or(self.call_limit);
+                let _entered = self.runtime.enter();
                 (limit, Box::pin(tokio::time::sleep(limit)))
             });
             timer.as_mut().poll(context).map(|()| {
@@ -98,8 +103,20 @@ impl Inner {
 }
 
 impl DriverHandle {
-    pub(crate) fn new(driver: ForeignDriver, info: Arc<DriverInfo>, call_limit: Duration) -> Self {
-        Self(Arc::new(Inner { driver, info, call_limit, counts: CallCounts::default() }))
+    /// An instance, on the current tokio runtime.
+    pub(crate) fn new(driver: ForeignDriver, info: Arc<DriverInfo>, call_limit: Duration, lower: Option<Self>) -> Self {
+        let (counts, runtime) = (CallCounts::default(), tokio::runtime::Handle::current());
+        Self(Arc::new(Inner { driver, info, call_limit, counts, lower, runtime }))
+    }
+
+    /// The driver that this one stacks on, if it is a layer.
+    pub fn lower(&self) -> Option<&Self> {
+        self.0.lower.as_ref()
+    }
+
+    /// This driver and those below it, from the outermost layer to the one that keeps the bytes.
+    pub fn stack(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |handle| handle.lower())
     }
 
     /// What the driver's file says of itself.
@@ -107,7 +124,7 @@ impl DriverHandle {
         &self.0.info
     }
 
-    /// The declared capabilities.
+    /// The declared capabilities; of a layer those that the driver below it has as well.
     pub fn capabilities(&self) -> Capabilities {
         self.0.driver.capabilities()
     }
@@ -174,8 +191,13 @@ impl Driver for DriverHandle {
         self.0.run(call, CallKind::Health, || self.0.driver.health(call)).await
     }
 
+    /// Closes the lower drivers too, whatever a layer does about them.
     async fn close(&self, call: &Call) -> Result<(), DriverError> {
-        self.0.run(call, CallKind::Close, || self.0.driver.close(call)).await
+        let mut closed = Ok(());
+        for handle in self.stack() {
+            closed = closed.and(handle.0.run(call, CallKind::Close, || handle.0.driver.close(call)).await);
+        }
+        closed
     }
 
     async fn delete_prefix(&self, call: &Call, prefix: &Prefix) -> Result<(), DriverError> {

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use abi_stable::library::{AbiHeaderRef, LibraryError, ROOT_MODULE_LOADER_NAME, ROOT_MODULE_LOADER_NAME_WITH_NUL, RootModule};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use longshore_plugin_api::abi::{ABI_LAYOUT, ABI_MAJOR, ForeignDriver, RootRef};
+use longshore_plugin_api::abi::{ABI_LAYOUT, ABI_MAJOR, ForeignDriver, RootRef, lend};
 use longshore_plugin_api::metadata::{AbiKind, DriverInfo};
-use longshore_plugin_api::{Call, DriverError, ErrorClass};
+use longshore_plugin_api::{Call, Capabilities, Driver, DriverError, ErrorClass};
 use serde_json::Value;
 
 use crate::c;
@@ -147,6 +147,14 @@ fn summary(error: &LibraryError) -> String {
     }
 }
 
+/// What a driver can do where it stands: a layer hands on what the driver below it has, and nothing else.
+fn stacked(declared: Capabilities, lower: Option<&DriverHandle>) -> Capabilities {
+    match lower {
+        Some(lower) => declared.iter().filter(|capability| lower.capabilities().has(*capability)).collect(),
+        None => declared,
+    }
+}
+
 impl LoadedDriver {
     /// What the file says of itself.
     pub fn info(&self) -> &DriverInfo {
@@ -171,18 +179,52 @@ impl LoadedDriver {
     /// # Errors
     /// What the driver answers; `timeout` after `open_limit`.
     pub async fn open(&self, instance: &str, settings: &Value, options: &OpenOptions) -> Result<DriverHandle, DriverError> {
+        self.open_over(None, instance, settings, options).await
+    }
+
+    /// Opens an instance of a layer on top of `lower`, or of any other driver without one. Closing the layer's handle closes the lower one too,
+    /// and a lower one is closed if the layer does not open.
+    ///
+    /// The stack has the capabilities that both have.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_over(
+        &self,
+        lower: Option<DriverHandle>,
+        instance: &str,
+        settings: &Value,
+        options: &OpenOptions,
+    ) -> Result<DriverHandle, DriverError> {
+        let opened = self.open_instance(lower.clone(), instance, settings, options).await;
+        if let (Err(_), Some(lower)) = (&opened, &lower) {
+            // Why the layer did not open is what the operator must know.
+            let _ = lower.close(&lower.call(0)).await;
+        }
+        opened
+    }
+
+    async fn open_instance(
+        &self,
+        lower: Option<DriverHandle>,
+        instance: &str,
+        settings: &Value,
+        options: &OpenOptions,
+    ) -> Result<DriverHandle, DriverError> {
         let origin = format!("{}/{instance}", self.info.name);
         let services = Arc::new(Services::new(&origin));
-        let capabilities = self.info.known_capabilities();
+        let capabilities = stacked(self.info.known_capabilities(), lower.as_ref());
         let names = (instance, origin.as_str());
+        let lent = lower.clone().map(|lower| lend(lower.clone(), lower.capabilities()));
         let opening = async {
             match self.entry {
-                Entry::Rust(root) => ForeignDriver::open(root, settings, names, capabilities, services, |_| None).await,
+                Entry::Rust(root) => ForeignDriver::open(root, settings, names, capabilities, (services, |_| None), lent).await,
+                // Its table has no place for a lower one, and a note that says otherwise was refused.
                 Entry::C(table) => c::open(table, settings, names, &self.info, services).await,
             }
         };
         match tokio::time::timeout(options.open_limit, opening).await {
-            Ok(driver) => Ok(DriverHandle::new(driver?, self.info.clone(), options.call_limit)),
+            Ok(driver) => Ok(DriverHandle::new(driver?, self.info.clone(), options.call_limit, lower)),
             Err(_) => {
                 let message = format!("open did not answer within {} s (drivers.open_secs)", options.open_limit.as_secs());
                 Err(DriverError::new(ErrorClass::Timeout, message).from_instance(&origin))

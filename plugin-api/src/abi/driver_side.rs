@@ -70,7 +70,7 @@ extern "C" fn open<E: Exports>(
         let info = DriverInfo::from_json(E::NOTE.as_bytes()).map_err(|error| DriverError::new(ErrorClass::Internal, error.to_string()))?;
         let settings = checked_settings(&info, &settings)?;
         let host = Host::new(services.clone(), &instance);
-        let lower = lower.into_option().map(|lower| ForeignDriver::adopt(lower, Capabilities::of(&Capability::ALL), "lower"));
+        let lower = lower.into_option().map(|lower| ForeignDriver::adopt(lower, Capabilities::of(&Capability::ALL), LOWER));
         let driver = E::Driver::open(Settings::new(settings), host, lower).await?;
         Ok(Adapter::new(driver, info.known_capabilities(), E::extension, Some(services)))
     };

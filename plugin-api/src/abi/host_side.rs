@@ -22,6 +22,9 @@ use crate::{
 };
 
 /// The driver that a layering driver stacks on.
+///
+/// The layer is called with nothing that the lower driver has not declared, so it need not ask: [`capabilities`](ForeignDriver::capabilities) names
+/// all of them here. The host closes the lower driver after the layer, whether or not the layer has done so.
 pub type LowerDriver = ForeignDriver;
 
 /// A driver instance on the other side of the boundary.
@@ -36,7 +39,8 @@ pub struct ForeignDriver {
 }
 
 impl ForeignDriver {
-    /// Opens an instance. `origin` is put before the messages of its errors: driver and instance name.
+    /// Opens an instance. `origin` is put before the messages of its errors: driver and instance name. A layer is given `lower`, made by
+    /// [`lend`](super::lend).
     ///
     /// # Errors
     /// What the driver answers.
@@ -45,11 +49,11 @@ impl ForeignDriver {
         settings: &serde_json::Value,
         (instance, origin): (&str, &str),
         capabilities: Capabilities,
-        services: Arc<dyn HostServices>,
-        extensions: HostExtensions,
+        (services, extensions): (Arc<dyn HostServices>, HostExtensions),
+        lower: Option<DriverObject>,
     ) -> Result<Self, DriverError> {
         let host = host_object(services, extensions);
-        let mut opened = root.open()(settings.to_string().into(), instance.into(), host, ROption::RNone);
+        let mut opened = root.open()(settings.to_string().into(), instance.into(), host, lower.into());
         let object = finished(&mut opened, origin, take).await?;
         Ok(Self::adopt(object, capabilities, origin))
     }

@@ -57,7 +57,7 @@ pub use guard::panic_text;
 pub use host_side::{ForeignDriver, ForeignUpload, LowerDriver};
 pub use note::{Note, NoteParts, note_length, note_text};
 pub use services::HostExtensions;
-pub use tables::{CopyTable, DeletePrefixTable, PresignTable, Root, RootRef, UploadListTable};
+pub use tables::{CopyTable, DeletePrefixTable, DriverObject, PresignTable, Root, RootRef, UploadListTable};
 
 #[doc(hidden)]
 pub mod reexport {

@@ -73,16 +73,23 @@ pub struct AbiCause {
     value: RString,
 }
 
+/// What a layer calls the driver below it, whose name it is not told.
+pub(super) const LOWER: &str = "lower";
+
+/// The cause by which an error says whose it is, when it goes through a layer on its way to the host.
+const ORIGIN: &str = "driver";
+
 impl From<DriverError> for AbiError {
     fn from(error: DriverError) -> Self {
         let cause = |cause: &Cause| AbiCause { kind: cause.kind.as_str().into(), value: cause.value.as_str().into() };
+        let origin = error.origin().filter(|origin| *origin != LOWER).map(|origin| AbiCause { kind: ORIGIN.into(), value: origin.into() });
         Self {
             class: error.class() as u32,
             retryable: u32::from(error.is_retryable()),
             retry_after_ms: error.retry_after().unwrap_or(0),
             reserved: 0,
             message: error.message().into(),
-            causes: error.causes().iter().map(cause).collect(),
+            causes: error.causes().iter().map(cause).chain(origin).collect(),
         }
     }
 }
@@ -93,7 +100,10 @@ impl From<&AbiError> for DriverError {
         if error.retry_after_ms != 0 {
             back = back.retry_after_ms(error.retry_after_ms);
         }
-        error.causes.iter().fold(back.with_retryable(error.retryable != 0), |back, cause| back.caused_by(&cause.kind, &cause.value))
+        error.causes.iter().fold(back.with_retryable(error.retryable != 0), |back, cause| match cause.kind.as_str() {
+            ORIGIN => back.from_instance(&cause.value),
+            kind => back.caused_by(kind, &cause.value),
+        })
     }
 }
 

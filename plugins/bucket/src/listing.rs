@@ -16,7 +16,7 @@ pub(crate) async fn page<B: Bucket>(store: &Store<B>, call: &Call, request: &Lis
     let wanted = request.limit as usize;
     let mut query = Query {
         prefix: store.root.below(request.prefix),
-        after: Some(store.root.after(request.prefix, request.start_after, !request.recursive)),
+        after: Some(store.root.after(request.prefix, !request.recursive, request.start_after)),
         token: None,
         joined: !request.recursive,
         // One more tells whether anything follows.

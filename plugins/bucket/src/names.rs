@@ -6,6 +6,8 @@ use longshore_plugin_api::{DriverError, ErrorClass, Key, Prefix};
 
 /// What private names begin with, below the root.
 const PRIVATE: &str = "!uploads/";
+/// How many bytes of a text a store takes as the start of a list: as many as a name has.
+const NAME_MAX_BYTES: usize = 1024;
 /// After every private name, before every key.
 const AFTER_PRIVATE: &str = "!~";
 
@@ -33,20 +35,19 @@ impl Root {
         name.strip_prefix(&self.0)
     }
 
-    /// Where a list of the names below `prefix` begins that wants those after `after`.
+    /// Where a list of `prefix` begins that wants names after `after`.
     ///
-    /// A joined name stands for all that follow its `/`: the list begins after the last of them.
-    pub(crate) fn after(&self, prefix: &Prefix, after: Option<&str>, joined: bool) -> String {
-        let is_joined = |after: &str| {
-            let below =
-                if prefix.is_root() { Some(after) } else { after.strip_prefix(prefix.as_str()).and_then(|rest| rest.strip_prefix('/')) };
-            joined && below.and_then(|below| below.strip_suffix('/')).is_some_and(|child| !child.is_empty() && !child.contains('/'))
+    /// Where names are joined, one that ends in `/` stands for all that follow its `/`, unless it is the prefix itself: the list begins after the
+    /// last of them. What is too long for a name is cut, which is a little earlier.
+    pub(crate) fn after(&self, prefix: &Prefix, joined: bool, after: Option<&str>) -> String {
+        let stands_for_more = |after: &str| joined && after.strip_suffix('/').is_some_and(|name| name != prefix.as_str());
+        let after = match after {
+            Some(after) if after <= AFTER_PRIVATE => AFTER_PRIVATE.to_owned(),
+            Some(after) if after.len() < NAME_MAX_BYTES - self.0.len() - 4 && stands_for_more(after) => format!("{after}\u{10ffff}"),
+            Some(after) => after[..after.floor_char_boundary(NAME_MAX_BYTES - self.0.len())].to_owned(),
+            None => AFTER_PRIVATE.to_owned(),
         };
-        match after {
-            Some(after) if is_joined(after) && after > AFTER_PRIVATE => format!("{}{after}~\u{10ffff}", self.0),
-            Some(after) if after > AFTER_PRIVATE => format!("{}{after}", self.0),
-            _ => format!("{}{AFTER_PRIVATE}", self.0),
-        }
+        format!("{}{after}", self.0)
     }
 
     /// What all private names begin with.
@@ -88,25 +89,24 @@ mod tests {
         let root = Root::new("r/");
         for name in [root.upload_data("1"), root.upload_record("1", 3, "n")] {
             assert!(Key::parse(root.strip(&name).unwrap_or_default()).is_err(), "{name}");
-            assert!(name < root.after(Prefix::root(), None, false), "{name}");
+            assert!(name < root.after(Prefix::root(), true, None), "{name}");
         }
         // The least and the greatest first byte of a key.
         for key in ["%", "~"] {
-            assert!(format!("r/{key}") > root.after(Prefix::root(), None, false), "{key}");
+            assert!(format!("r/{key}") > root.after(Prefix::root(), true, None), "{key}");
         }
     }
 
     #[test]
     fn a_list_goes_on_after_all_that_was_joined() {
-        let root = Root::new("");
-        let after = |after, joined| root.after(Prefix::root(), Some(after), joined);
-        assert!(*after("a/", true) > *"a/~~~", "the last key below a/");
-        assert!(*after("a/", true) < *"a0", "the first key after a/");
-        assert_eq!(after("a", true), "a");
-        assert_eq!(after("a/", false), "a/", "nothing is joined");
-        let prefix = Prefix::parse("p").expect("a prefix");
-        assert_eq!(root.after(prefix, Some("p/"), true), "p/", "the prefix itself is no joined name");
-        assert_eq!(root.after(prefix, Some("p/a/b/"), true), "p/a/b/", "p/a/ comes before it");
+        let (root, all) = (Root::new(""), Prefix::root());
+        assert!(*root.after(all, true, Some("a/")) > *"a/~~~", "after what is below a/");
+        assert!(*root.after(all, true, Some("a/")) < *"a0", "before the first key after a/");
+        assert_eq!(root.after(all, true, Some("a")), "a");
+        let a = Prefix::parse("a").expect("the text is a prefix");
+        assert_eq!(root.after(a, true, Some("a/")), "a/", "the prefix itself was not joined");
+        assert_eq!(root.after(all, false, Some("a/")), "a/", "nothing was joined");
+        assert!(root.after(all, true, Some(&"é".repeat(5000))).len() <= NAME_MAX_BYTES);
     }
 
     #[test]

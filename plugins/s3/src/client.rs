@@ -21,7 +21,7 @@ use aws_smithy_http_client::{Builder as HttpBuilder, ConnectorBuilder};
 use longshore_plugin_api::{DriverError, ErrorClass};
 
 use crate::headers::Headers;
-use crate::settings::{Credentials, S3Settings};
+use crate::settings::{Credentials, FROM_ENVIRONMENT, S3Settings};
 
 /// The region that stores without regions go by.
 const NO_REGION: &str = "us-east-1";
@@ -69,7 +69,8 @@ fn http_client(settings: &S3Settings) -> Result<SharedHttpClient, DriverError> {
     let wrong = |key: &str, why: &dyn std::fmt::Display| DriverError::new(ErrorClass::Config, format!("{key}: cannot be used: {why}"));
     let tls = TlsContext::builder().with_trust_store(trusted).build().map_err(|error| wrong("ca_file", &error))?;
     let proxy = match &settings.proxy {
-        None => ProxyConfig::from_env(),
+        None => ProxyConfig::disabled(),
+        Some(word) if word == FROM_ENVIRONMENT => ProxyConfig::from_env(),
         Some(url) => ProxyConfig::all(url).map_err(|error| wrong("proxy", &error))?,
     };
     Ok(HttpBuilder::new().build_with_connector_fn(move |client, _| {

@@ -73,7 +73,8 @@ pub(super) fn written(size: u64, tag: Option<&str>) -> ObjectInfo {
 }
 
 pub(super) fn info(size: Option<i64>, modified: Option<&DateTime>, tag: Option<&str>) -> ObjectInfo {
-    let modified = modified.and_then(|time| time.to_millis().ok()).unwrap_or_default();
+    // Whole seconds, as headers tell them; the bodies of some answers tell more.
+    let modified = modified.map_or(0, |time| time.secs() * 1000);
     let version = tag.map(|tag| tag.trim_matches('"')).filter(|tag| !tag.is_empty() && tag.len() <= 128).map(Into::into);
     ObjectInfo { size: size.unwrap_or_default().unsigned_abs(), modified, version }
 }

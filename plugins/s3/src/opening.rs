@@ -12,6 +12,9 @@ use crate::{Payload, S3, client, refusal};
 /// How long a bucket that was seen is believed to be there still, when the store only says that an object is not.
 const BELIEVED: Duration = Duration::from_secs(10);
 
+/// How long opening may take, all attempts together: shorter than the host's own patience (30 s by default), so that the driver's words are read.
+const OPEN_MAX: Duration = Duration::from_secs(15);
+
 /// When the bucket was seen.
 pub(super) struct Seen {
     start: Instant,
@@ -40,6 +43,15 @@ impl Seen {
 /// Opens a bucket.
 pub(super) async fn open(settings: S3Settings, host: &Host) -> Result<(S3, Options), DriverError> {
     settings.check()?;
+    let bucket = settings.bucket.clone();
+    tokio::time::timeout(OPEN_MAX, open_in_time(settings, host)).await.unwrap_or_else(|_| {
+        let message =
+            format!("cannot use bucket {bucket:?}: the store did not answer within {} s; is the endpoint right?", OPEN_MAX.as_secs());
+        Err(DriverError::new(ErrorClass::Timeout, message))
+    })
+}
+
+async fn open_in_time(settings: S3Settings, host: &Host) -> Result<(S3, Options), DriverError> {
     let (client, signer) = client::clients(&settings).await?;
     let mut s3 = S3 {
         client,

@@ -6,6 +6,9 @@ use longshore_bucket::Options;
 use longshore_plugin_api::{DriverError, ErrorClass};
 use serde::Deserialize;
 
+/// The value of `proxy` that leaves the choice to `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
+pub(super) const FROM_ENVIRONMENT: &str = "environment";
+
 /// What the operator wrote, with the schema's defaults filled in.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -111,14 +114,37 @@ impl S3Settings {
         if let Some(key) = &self.customer_key {
             need(super::headers::customer_key(key).is_none(), "customer_key: must be 32 bytes in base64");
         }
+        for (key, text) in self.sent() {
+            let visible = text.iter().all(|text| text.bytes().all(|byte| byte.is_ascii_graphic()));
+            need(!visible, &format!("{key}: must be of visible ASCII characters"));
+        }
         for (key, url) in [("endpoint", &self.endpoint), ("public_endpoint", &self.public_endpoint), ("proxy", &self.proxy)] {
-            let is_url = |url: &String| url.starts_with("http://") || url.starts_with("https://");
+            let is_url =
+                |url: &String| url.starts_with("http://") || url.starts_with("https://") || key == "proxy" && url == FROM_ENVIRONMENT;
             need(url.as_ref().is_some_and(|url| !is_url(url)), &format!("{key}: must begin with http:// or https://"));
         }
         need(self.region.is_none() && self.endpoint.is_none(), "region: must be given unless there is an endpoint");
         let odd = |root: &str| root.split('/').any(|component| matches!(component, "." | ".."));
         need(odd(&self.root), "root: must not contain . or .. as a component");
         if faults.is_empty() { Ok(()) } else { Err(DriverError::new(ErrorClass::Config, faults.join("; "))) }
+    }
+
+    /// What stands in headers and URLs, by its key.
+    fn sent(&self) -> [(&'static str, Option<&str>); 12] {
+        [
+            ("bucket", Some(&self.bucket)),
+            ("region", self.region.as_deref()),
+            ("endpoint", self.endpoint.as_deref()),
+            ("public_endpoint", self.public_endpoint.as_deref()),
+            ("root", Some(&self.root)),
+            ("access_key", self.access_key.as_deref()),
+            ("secret_key", self.secret_key.as_deref()),
+            ("session_token", self.session_token.as_deref()),
+            ("kms_key", self.kms_key.as_deref()),
+            ("storage_class", self.storage_class.as_deref()),
+            ("bucket_owner", self.bucket_owner.as_deref()),
+            ("proxy", self.proxy.as_deref()),
+        ]
     }
 
     /// The root as names begin with it: distribution takes it with and without slashes around it.

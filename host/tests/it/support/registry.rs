@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The program, in an environment of its own.
 pub(crate) fn command() -> Command {
     let program = Path::new(env!("CARGO_BIN_EXE_longshore"));
-    for driver in ["memory", "filesystem"] {
+    for driver in ["memory", "filesystem", "count"] {
         let file = program.with_file_name(format!("liblongshore_driver_{driver}.so"));
         assert!(file.exists(), "{} is missing: run `cargo build --workspace` first", file.display());
     }
@@ -58,11 +59,19 @@ pub(crate) struct Start {
     pub(crate) variables: Vec<(&'static str, String)>,
     /// The folder of another registry, to share its store.
     pub(crate) folder: Option<Arc<TempDir>>,
+    /// The table `[storage.main]` as text, instead of `driver` and `settings`.
+    pub(crate) storage: Option<String>,
+}
+
+/// Who sends requests to an address: a registry's, or that of what stands before several.
+#[derive(Clone, Copy)]
+pub(crate) struct Client {
+    pub(crate) address: SocketAddr,
 }
 
 /// A registry that serves.
 pub(crate) struct Registry {
-    pub(crate) address: SocketAddr,
+    client: Client,
     pub(crate) folder: Arc<TempDir>,
     child: Child,
     log: Arc<Log>,
@@ -152,10 +161,9 @@ impl Registry {
         let folder = start.folder.unwrap_or_else(|| Arc::new(tempfile::tempdir().expect("a folder can be made")));
         let root = folder.path().join("data");
         let root = if start.driver == "filesystem" { format!("root = {root:?}\n") } else { String::new() };
-        let text = format!(
-            "server.listen = \"127.0.0.1:0\"\n{}\n[storage.main]\ndriver = {:?}\n[storage.main.settings]\n{root}{}\n{}\n",
-            start.keys, start.driver, start.settings, start.tables
-        );
+        let storage = format!("driver = {:?}\n[storage.main.settings]\n{root}{}", start.driver, start.settings);
+        let storage = start.storage.unwrap_or(storage);
+        let text = format!("server.listen = \"127.0.0.1:0\"\n{}\n[storage.main]\n{storage}\n{}\n", start.keys, start.tables);
         let file = tempfile::Builder::new().suffix(".toml").tempfile_in(folder.path()).expect("a file can be made");
         let (_, file) = file.keep().expect("the file stays");
         fs::write(&file, text).expect("the file can be written");
@@ -169,7 +177,7 @@ impl Registry {
             let serving = line["message"] == "serving";
             serving.then(|| line["address"].as_str().expect("the line has an address").parse().expect("the address is one"))
         });
-        Self { address, folder, child, log }
+        Self { client: Client { address }, folder, child, log }
     }
 
     /// Sends the signal that asks for an orderly end.
@@ -202,6 +210,37 @@ impl Registry {
         self.log.wait(what, |line| serde_json::from_str(line).ok().filter(|line| wanted(line)))
     }
 
+    /// How many files and sockets the process has open.
+    pub(crate) fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the process is ours").count()
+    }
+
+    /// The folder of the store.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Where a blob's bytes lie.
+    pub(crate) fn blob_file(&self, digest: &str) -> PathBuf {
+        let hex = digest.strip_prefix("sha256:").expect("blobs lie under sha256");
+        self.data().join(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]))
+    }
+
+    /// Every file of the store, relative to its root, in order.
+    pub(crate) fn files(&self) -> Vec<String> {
+        files(&self.data())
+    }
+}
+
+impl Deref for Registry {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Client {
     pub(crate) fn connect(&self) -> Connection {
         Connection::open(self.address)
     }
@@ -272,27 +311,6 @@ impl Registry {
         self.push_blob(name, layer);
         self.put_manifest(name, tag, super::OCI_MANIFEST, &manifest).is(201, "a manifest is pushed");
         manifest
-    }
-
-    /// How many files and sockets the process has open.
-    pub(crate) fn open_files(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the process is ours").count()
-    }
-
-    /// The folder of the store.
-    pub(crate) fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    /// Where a blob's bytes lie.
-    pub(crate) fn blob_file(&self, digest: &str) -> PathBuf {
-        let hex = digest.strip_prefix("sha256:").expect("blobs lie under sha256");
-        self.data().join(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]))
-    }
-
-    /// Every file of the store, relative to its root, in order.
-    pub(crate) fn files(&self) -> Vec<String> {
-        files(&self.data())
     }
 }
 

@@ -1,6 +1,6 @@
 //! A small HTTP/1.1 client that sends what a test wants, right or wrong, and reads one answer at a time.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -180,6 +180,15 @@ impl Connection {
         self.read(request.is_head())
     }
 
+    /// True if an answer has come, or the end of the connection.
+    pub(crate) fn has_something_to_read(&self) -> bool {
+        let stream = self.stream();
+        stream.set_nonblocking(true).expect("the stream is open");
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false).expect("the stream is open");
+        !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
     /// Says that nothing more will be sent.
     pub(crate) fn end_sending(&self) {
         self.stream().shutdown(Shutdown::Write).expect("the connection is open");
@@ -200,52 +209,60 @@ impl Connection {
     /// Reads an answer; one to HEAD has no body, whatever its headers say.
     #[track_caller]
     pub(crate) fn read(&mut self, head: bool) -> Answer {
+        self.try_read(head).unwrap_or_else(|error| panic!("a whole answer comes: {error}"))
+    }
+
+    /// As [`read`](Self::read), where the connection may break.
+    pub(crate) fn try_read(&mut self, head: bool) -> io::Result<Answer> {
         loop {
-            let mut answer = self.read_head();
+            let mut answer = self.read_head()?;
             if answer.status == 100 {
                 continue;
             }
             if !head && ![204, 304].contains(&answer.status) {
-                answer.body = self.read_body(&answer);
+                answer.body = self.read_body(&answer)?;
             }
-            return answer;
+            return Ok(answer);
         }
     }
 
     /// A line of an answer's head.
     #[track_caller]
     pub(crate) fn read_line(&mut self) -> String {
-        let mut line = String::new();
-        let read = self.0.read_line(&mut line);
-        assert!(read.as_ref().is_ok_and(|count| *count > 0), "an answer comes: {read:?}");
-        line.trim_end().to_owned()
+        self.try_read_line().unwrap_or_else(|error| panic!("an answer comes: {error}"))
     }
 
-    #[track_caller]
-    fn read_head(&mut self) -> Answer {
-        let first = self.read_line();
+    fn try_read_line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        match self.0.read_line(&mut line)? {
+            0 => Err(ErrorKind::UnexpectedEof.into()),
+            _ => Ok(line.trim_end().to_owned()),
+        }
+    }
+
+    fn read_head(&mut self) -> io::Result<Answer> {
+        let first = self.try_read_line()?;
         let status = first.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|status| status.parse().ok());
         let mut headers = Vec::new();
         loop {
-            let line = self.read_line();
+            let line = self.try_read_line()?;
             let Some((name, value)) = line.split_once(':') else { break };
             headers.push((name.to_owned(), value.trim().to_owned()));
         }
-        Answer { status: status.unwrap_or_else(|| panic!("{first:?} is a status line")), headers, body: Vec::new() }
+        Ok(Answer { status: status.unwrap_or_else(|| panic!("{first:?} is a status line")), headers, body: Vec::new() })
     }
 
-    #[track_caller]
-    fn read_body(&mut self, answer: &Answer) -> Vec<u8> {
+    fn read_body(&mut self, answer: &Answer) -> io::Result<Vec<u8>> {
         let mut body = Vec::new();
         if let Some(length) = answer.header("content-length") {
             // Not into a buffer of that length: filling it takes a debug build longer than a registry may be willing to wait.
             let length: u64 = length.parse().expect("content-length is a number");
-            let read = (&mut self.0).take(length).read_to_end(&mut body);
-            assert_eq!(read.ok(), usize::try_from(length).ok(), "the body is as long as content-length says");
-            return body;
+            (&mut self.0).take(length).read_to_end(&mut body)?;
+            let cut = || io::Error::new(ErrorKind::UnexpectedEof, format!("{} of {length} bytes that content-length says", body.len()));
+            return if body.len() as u64 == length { Ok(body) } else { Err(cut()) };
         }
         assert_eq!(answer.header("transfer-encoding"), None, "every answer tells its length");
-        self.0.read_to_end(&mut body).expect("the body ends with the connection");
-        body
+        self.0.read_to_end(&mut body)?;
+        Ok(body)
     }
 }
