@@ -115,14 +115,16 @@ enum Source {
 
 fn source(settings: &GcsSettings) -> Source {
     match (settings.credentials, &settings.key, &settings.key_file) {
-        (Credentials::Metadata, ..) => Source::Metadata,
-        (_, Some(text), _) => Source::Text("key", text.clone()),
-        (_, _, Some(path)) => Source::Path("key_file", path.into()),
-        (wanted, None, None) => match (named_by_environment(), well_known()) {
+        (Credentials::Auto | Credentials::Key, Some(text), _) => Source::Text("key", text.clone()),
+        (Credentials::Auto | Credentials::Key, _, Some(path)) => Source::Path("key_file", path.into()),
+        (Credentials::Auto | Credentials::ApplicationDefault, ..) => match (named_by_environment(), well_known()) {
             (Some(path), _) => Source::Path("GOOGLE_APPLICATION_CREDENTIALS", path),
-            (None, Some(path)) if wanted == Credentials::ApplicationDefault || path.exists() => Source::Path("credentials", path),
+            (None, Some(path)) if settings.credentials == Credentials::ApplicationDefault || path.exists() => {
+                Source::Path("credentials", path)
+            }
             _ => Source::Metadata,
         },
+        _ => Source::Metadata,
     }
 }
 

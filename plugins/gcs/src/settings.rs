@@ -64,8 +64,6 @@ impl GcsSettings {
         let some_key = self.key.is_some() || self.key_file.is_some();
         need(self.key.is_some() && self.key_file.is_some(), "key: cannot be given together with key_file");
         need(self.credentials == Credentials::Key && !some_key, "credentials: \"key\" needs key or key_file");
-        let other = !matches!(self.credentials, Credentials::Auto | Credentials::Key);
-        need(other && some_key, "credentials: key and key_file are of no use with those chosen; leave one of the two out");
         let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
         need(!self.bucket.bytes().all(legal), "bucket: must be of lower-case letters, digits, hyphens, underscores and dots");
         for (key, url) in [("endpoint", Some(&self.endpoint)), ("public_endpoint", self.public_endpoint.as_ref())] {
