@@ -3,7 +3,7 @@
 //! `tests/sdk.py` puts it to the vendor's own SDK, so that it is not only our reading of the store's documents. Where those leave something
 //! open, it does what is harder for a client: pages end early, a rewrite takes several calls, an answer has no field that nobody promised.
 //!
-//! [`serve`] joins everything; [`json`] and [`xml`] are the two interfaces, over [`store`].
+//! `serve` joins everything; `json` and `xml` are the two interfaces, over `store`.
 #![forbid(unsafe_code)]
 
 mod account;

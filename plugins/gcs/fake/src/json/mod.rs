@@ -1,5 +1,5 @@
-//! The JSON interface: which method a request is. [`insert`] writes, [`resumable`] in several requests, [`read`] reads and lists,
-//! [`rewrite`] copies and joins, [`batch`] takes many requests at once.
+//! The JSON interface: which method a request is. `insert` writes, `resumable` in several requests, `read` reads and lists,
+//! `rewrite` copies and joins, `batch` takes many requests at once.
 //!
 //! Source: <https://cloud.google.com/storage/docs/json_api/v1>.
 

@@ -1,4 +1,4 @@
-//! The XML interface: which method a request is, and those about one object. [`list`] has pages, [`multipart`] uploads in parts.
+//! The XML interface: which method a request is, and those about one object. `list` has pages, `multipart` uploads in parts.
 //!
 //! Source: <https://cloud.google.com/storage/docs/xml-api/reference-methods>.
 
