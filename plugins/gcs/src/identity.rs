@@ -1,6 +1,6 @@
 //! Whose requests they are: a service account with a key, the application default credentials, the machine that this runs on, or nobody.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::Engine;
@@ -53,15 +53,32 @@ pub(super) fn identity(settings: &GcsSettings) -> Result<Identity, DriverError> 
     let (builder, key) = match source(settings) {
         Source::Text(from, text) => with_file(builder, from, &text, None)?,
         Source::Path(from, path) => {
-            let text =
-                std::fs::read_to_string(&path).map_err(|error| config(&format!("{from}: {} cannot be read: {error}", path.display())))?;
+            let text = std::fs::read_to_string(&path).map_err(|error| unread(settings, from, &path, &error))?;
             with_file(builder, from, &text, Some(path))?
         }
-        // The library would look for a file of its own accord.
-        Source::Metadata => (builder, None),
+        // Without a file the library asks the metadata server; one that is where such files are it would take all the same.
+        Source::Metadata => match well_known().filter(|path| path.exists()) {
+            Some(path) => {
+                let message =
+                    format!("credentials: the metadata server is not asked while {} exists; remove it, or use it", path.display());
+                return Err(DriverError::new(ErrorClass::Unauthorized, message));
+            }
+            None => (builder, None),
+        },
     };
     let remote = builder.build().map_err(|error| config(&format!("credentials: {error}")))?;
     Ok(Identity { http, tokens: Some(remote.credentials().clone()), key, remote: Some(remote) })
+}
+
+/// A file of credentials that cannot be read.
+fn unread(settings: &GcsSettings, from: &str, path: &Path, error: &std::io::Error) -> DriverError {
+    let path = path.display();
+    if settings.credentials == Credentials::ApplicationDefault {
+        // What the machine has, and not what the settings say, is at fault.
+        let message = format!("there are no application default credentials: {path} cannot be read: {error}");
+        return DriverError::new(ErrorClass::Unauthorized, message);
+    }
+    config(&format!("{from}: {path} cannot be read: {error}"))
 }
 
 fn config(message: &str) -> DriverError {
