@@ -18,6 +18,8 @@ pub(crate) const DEVELOPMENT: &[(&str, &str, &str)] = &[
         "a test starts the service and goes through the list of flaws, each of which must be caught",
     ),
     ("plugins/filesystem", "conformance", "the cases of the contract are tests of the driver, as they are of a stranger's"),
+    ("plugins/gcs", "conformance", "the cases of the contract are tests of the driver, as they are of a stranger's"),
+    ("plugins/gcs", "plugins/gcs/fake", "no server of this store can be installed, so its tests have a strict fake"),
     ("plugins/memory", "conformance", "the cases of the contract are tests of the driver, as they are of a stranger's"),
     ("conformance", "plugin-api", "docs/driver-guide.md is compiled with the names that its readers use"),
 ];
