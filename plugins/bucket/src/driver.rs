@@ -73,7 +73,7 @@ impl<B: Bucket> Driver for BucketDriver<B> {
     }
 
     async fn presign(&self, call: &Call, key: &Key, method: Method, expires_ms: u64) -> Result<String, DriverError> {
-        let name = self.0.root.object(key);
+        let name = self.0.root.object(key)?;
         self.0.reactor.enter(crate::tries::within(call, self.0.bucket.presign(&name, method, expires_ms))).await
     }
 
@@ -89,7 +89,7 @@ async fn put<B: Bucket>(
     payload: Payload,
     condition: Condition,
 ) -> Result<ObjectInfo, DriverError> {
-    let name = store.root.object(key);
+    let name = store.root.object(key)?;
     if condition == Condition::Always {
         return store.request(call, |_| store.bucket.put(&name, payload.clone(), None)).await;
     }
@@ -112,7 +112,7 @@ async fn put<B: Bucket>(
 }
 
 async fn delete<B: Bucket>(store: &Store<B>, call: &Call, key: &Key) -> Result<(), DriverError> {
-    let name = &store.root.object(key);
+    let name = &store.root.object(key)?;
     let delete = |attempt: Attempt| async move {
         match store.bucket.delete(name).await {
             // Gone, by an earlier attempt whose answer was lost.
@@ -146,12 +146,13 @@ async fn delete_prefix<B: Bucket>(store: &Store<B>, call: &Call, prefix: &Prefix
 }
 
 async fn copy<B: Bucket>(store: &Store<B>, call: &Call, from: &Key, to: &Key) -> Result<ObjectInfo, DriverError> {
+    let destination = store.root.object(to)?;
     let info = reading::stat(store, call, from).await?;
     if from == to {
         // Stores refuse that, since nothing would change.
         return Ok(info);
     }
     let size = info.size;
-    let (from, to) = (store.root.object(from), store.root.object(to));
-    store.request(call, |_| store.bucket.copy(&from, &to, size)).await
+    let source = store.root.object(from)?;
+    store.request(call, |_| store.bucket.copy(&source, &destination, size)).await
 }

@@ -15,7 +15,7 @@ const WHOLE_MAX_BYTES: u64 = 64 * 1024;
 
 /// A part of an object, as the contract wants it.
 pub(crate) async fn read<B: Bucket>(store: &Arc<Store<B>>, call: &Call, key: &Key, range: ByteRange) -> Result<Read, DriverError> {
-    let name = store.root.object(key);
+    let name = store.root.object(key)?;
     let span = Span { offset: range.offset, length: range.length, version: None };
     let fetched = match span.length {
         // No store has a range of no bytes.
@@ -59,7 +59,7 @@ async fn at_the_end<B: Bucket>(store: &Arc<Store<B>>, call: &Call, key: &Key, ra
 
 /// Facts about an object.
 pub(crate) async fn stat<B: Bucket>(store: &Store<B>, call: &Call, key: &Key) -> Result<ObjectInfo, DriverError> {
-    let name = store.root.object(key);
+    let name = store.root.object(key)?;
     match store.request(call, |_| store.bucket.head(&name)).await {
         Ok(facts) => Ok(facts.info),
         Err(error) if error.class() == ErrorClass::NotFound => Err(absent(key, &error)),

@@ -61,7 +61,10 @@ pub struct BucketUpload<B: Bucket> {
 pub(crate) fn begin<B: Bucket>(store: &Arc<Store<B>>, call: &Call, destination: Option<&Key>) -> Result<BucketUpload<B>, DriverError> {
     in_time(call)?;
     let id = random_name()?;
-    let object = destination.filter(|_| B::BEGINS_AT_KEY).map_or_else(|| store.root.upload_data(&id), |key| store.root.object(key));
+    let object = match destination.filter(|_| B::BEGINS_AT_KEY) {
+        Some(key) => store.root.object(key)?,
+        None => store.root.upload_data(&id),
+    };
     Ok(BucketUpload::new(store.clone(), State::new(id, object), None, Filling::default()))
 }
 

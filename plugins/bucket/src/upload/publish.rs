@@ -11,7 +11,7 @@ use crate::tries::Attempt;
 impl<B: Bucket> BucketUpload<B> {
     pub(super) async fn publish(&mut self, call: &Call, destination: &Key) -> Result<ObjectInfo, DriverError> {
         let store = self.store.clone();
-        let destination = store.root.object(destination);
+        let destination = store.root.object(destination)?;
         let info = if self.state.upload.is_none() {
             let payload = self.filling.payload();
             store.request(call, |_| store.bucket.put(&destination, payload.clone(), None)).await?
