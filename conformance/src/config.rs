@@ -7,6 +7,7 @@
 //! [store]                      # all of it is optional
 //! kind = "files"               # "memory", "files" or "service"; guessed from the durability and the settings
 //! shared = true                # a second instance with the same settings has the same store; guessed from the durability
+//! lacks = ["put_if_absent"]    # declared capabilities that this back-end has not; they must answer `unsupported` then
 //! address = "127.0.0.1:9000"   # of a service; {proxy} in the settings is then an address at which the harness stands in front of it
 //! ```
 //!
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use longshore_loader::api::metadata::{DriverInfo, Durability};
 use longshore_loader::api::schema::{Kind, Schema, nearest};
+use longshore_loader::api::{Capabilities, Capability};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -42,6 +44,9 @@ pub struct StoreConfig {
     pub shared: Option<bool>,
     /// Where a service listens, `host:port`.
     pub address: Option<String>,
+    /// Declared capabilities that this back-end has not: their cases are skipped, and they must answer `unsupported`.
+    #[serde(default)]
+    pub lacks: Vec<String>,
 }
 
 /// What holds the objects.
@@ -120,6 +125,11 @@ impl DriverConfig {
                 faults.push(format!("the settings name the placeholder {placeholder}, which is none of {}{near}", known.join(", ")));
             }
         }
+        for name in self.store.lacks.iter().filter(|name| name.parse::<Capability>().is_err()) {
+            let known = Capability::ALL.map(Capability::name);
+            let near = nearest(name, known).map(|known| format!("; did you mean {known}?")).unwrap_or_default();
+            faults.push(format!("store.lacks names {name:?}, which is no capability{near}"));
+        }
         let own =
             placeholders(&Value::Object(self.settings.clone())).iter().any(|found| ["{folder}", "{unique}"].contains(&found.as_str()));
         if !own && self.kind(info) != StoreKind::Memory {
@@ -131,6 +141,11 @@ impl DriverConfig {
             return Ok(());
         }
         Err(ConfigError(format!("the settings do not fit the driver {:?}:\n  {}", info.name, faults.join("\n  "))))
+    }
+
+    /// What the driver can on this back-end, out of what it declares.
+    pub fn capabilities(&self, declared: Capabilities) -> Capabilities {
+        declared.iter().filter(|capability| !self.store.lacks.iter().any(|lacked| lacked == capability.name())).collect()
     }
 
     /// What holds the objects of the driver.

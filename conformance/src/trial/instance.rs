@@ -10,6 +10,8 @@ use longshore_loader::api::{
 };
 use longshore_loader::{DriverHandle, UploadHandle};
 
+use crate::config::DriverConfig;
+
 /// How many calls are kept.
 const TRACE_CALLS: usize = 40;
 
@@ -68,17 +70,18 @@ impl Trace {
 #[derive(Clone)]
 pub(crate) struct Instance {
     handle: DriverHandle,
+    capabilities: Capabilities,
     trace: Arc<Trace>,
 }
 
 impl Instance {
-    pub(crate) fn new(handle: DriverHandle, trace: Arc<Trace>) -> Self {
-        Self { handle, trace }
+    pub(crate) fn new(handle: DriverHandle, config: &DriverConfig, trace: Arc<Trace>) -> Self {
+        Self { capabilities: config.capabilities(handle.capabilities()), handle, trace }
     }
 
-    /// The declared capabilities.
+    /// The declared capabilities, without those that the back-end lacks.
     pub(crate) fn capabilities(&self) -> Capabilities {
-        self.handle.capabilities()
+        self.capabilities
     }
 
     /// The handle itself, whose calls are not recorded.

@@ -185,7 +185,7 @@ impl Trial {
             Stop::harness("the settings do not fit", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         })?;
         let opened = self.load()?.open("trial", &settings, &LIMITS).await;
-        Ok(opened.map(|handle| Instance::new(handle, self.trace.clone())))
+        Ok(opened.map(|handle| Instance::new(handle, &self.setting.config, self.trace.clone())))
     }
 }
 
@@ -195,8 +195,8 @@ pub(crate) fn has(need: Need, info: &DriverInfo, config: &DriverConfig) -> bool 
         schema(info).is_ok_and(|schema| schema.properties().any(|(_, property)| test(property)))
     };
     match need {
-        Need::Has(capability) => info.known_capabilities().has(capability),
-        Need::Lacks(capability) => !info.known_capabilities().has(capability),
+        Need::Has(capability) => config.capabilities(info.known_capabilities()).has(capability),
+        Need::Lacks(capability) => !config.capabilities(info.known_capabilities()).has(capability),
         Need::SharedStore => config.is_shared(info),
         Need::Durable => info.durability != Durability::Memory,
         Need::OnDisk => info.durability == Durability::Disk,

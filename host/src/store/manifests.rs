@@ -87,7 +87,8 @@ impl Repository {
         if self.driver().capabilities().has(Capability::PutIfAbsent) {
             match self.driver().put(&call, &key, bytes.clone(), Condition::IfAbsent).await {
                 Ok(_) => return Ok(None),
-                Err(error) if error.class() == ErrorClass::AlreadyExists => {}
+                // This back-end cannot, whatever the driver can elsewhere.
+                Err(error) if matches!(error.class(), ErrorClass::AlreadyExists | ErrorClass::Unsupported) => {}
                 Err(error) => return Err(StoreError::driver("write a manifest")(error)),
             }
         }

@@ -136,6 +136,11 @@ async fn stored_key(driver: &DriverHandle, trace_id: u128) -> Result<SigningKeys
     SigningKeys::new([bytes]).map_err(|error| DriverError::new(ErrorClass::Corrupt, format!("{key} is not a key: {error}")))
 }
 
+/// What whoever made the key knows of it: that one is there.
+fn exists() -> DriverError {
+    DriverError::new(ErrorClass::AlreadyExists, "the key is there")
+}
+
 async fn make_key(driver: &DriverHandle, call: &Call) -> Result<Bytes, DriverError> {
     let key = layout::signing_key();
     let mut random = [0; 32];
@@ -146,7 +151,13 @@ async fn make_key(driver: &DriverHandle, call: &Call) -> Result<Bytes, DriverErr
         // Two hosts that need it at once may both write; the last one wins, and the other reads it below.
         false => Condition::Always,
     };
-    match driver.put(call, key, Bytes::copy_from_slice(&random), condition).await {
+    let put = |condition| driver.put(call, key, Bytes::copy_from_slice(&random), condition);
+    let written = match put(condition).await {
+        // This back-end cannot, whatever the driver can elsewhere.
+        Err(error) if error.class() == ErrorClass::Unsupported => put(Condition::Always).await.and_then(|_| Err(exists())),
+        written => written,
+    };
+    match written {
         Err(error) if error.class() != ErrorClass::AlreadyExists => Err(error),
         Ok(_) if condition == Condition::IfAbsent => Ok(Bytes::copy_from_slice(&random)),
         _ => convenience::get(driver, call, key, 1024).await,

@@ -14,9 +14,12 @@ const PAGE_MAX: u32 = 1000;
 /// `not_found` if there is no key below the prefix.
 pub(crate) async fn page<B: Bucket>(store: &Store<B>, call: &Call, request: &ListRequest<'_>) -> Result<ListPage, DriverError> {
     let wanted = request.limit as usize;
+    let prefix = store.root.below(request.prefix);
+    let after = store.root.after(request.prefix, !request.recursive, request.start_after);
     let mut query = Query {
-        prefix: store.root.below(request.prefix),
-        after: Some(store.root.after(request.prefix, !request.recursive, request.start_after)),
+        // Some stores find nothing after a text that is before the prefix.
+        after: (after > prefix).then_some(after),
+        prefix,
         token: None,
         joined: !request.recursive,
         // One more tells whether anything follows.

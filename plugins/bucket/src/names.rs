@@ -51,11 +51,17 @@ impl Root {
         let stands_for_more = |after: &str| joined && after.strip_suffix('/').is_some_and(|name| prefix.strip(name).is_some());
         let after = match after {
             Some(after) if after <= AFTER_PRIVATE => AFTER_PRIVATE.to_owned(),
-            Some(after) if after.len() < NAME_MAX_BYTES - self.0.len() - 4 && stands_for_more(after) => format!("{after}\u{10ffff}"),
-            Some(after) => after[..after.floor_char_boundary(NAME_MAX_BYTES - self.0.len())].to_owned(),
+            Some(after) if after.len() < NAME_MAX_BYTES - self.0.len() - 4 && stands_for_more(after) => format!("{after}\u{7f}"),
+            Some(after) => self.sendable(after).to_owned(),
             None => AFTER_PRIVATE.to_owned(),
         };
         format!("{}{after}", self.0)
+    }
+
+    /// The part of a text that a store takes: letters that no key has, as control characters are, do not come back in every answer.
+    fn sendable<'a>(&self, after: &'a str) -> &'a str {
+        let end = after.bytes().take(NAME_MAX_BYTES - self.0.len()).position(|byte| !byte.is_ascii_graphic());
+        &after[..end.unwrap_or(after.len().min(NAME_MAX_BYTES - self.0.len()))]
     }
 
     /// What all private names begin with.

@@ -51,7 +51,8 @@ impl Tries {
     {
         let mut attempt = 1;
         loop {
-            let error = match within(call, self.once(request(Attempt(attempt)))).await {
+            // Boxed: a client's future is large, and would be a part of each of ours around it.
+            let error = match within(call, self.once(Box::pin(request(Attempt(attempt))))).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };

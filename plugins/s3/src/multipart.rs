@@ -28,7 +28,7 @@ pub(super) async fn part(s3: &S3, name: &str, upload: &str, number: u32, payload
     let part = if s3.sign_payloads { part } else { part.disable_payload_signing() };
     let answer = send(part.send()).await.map_err(|error| refused(&format!("write part {number} of {name:?}"), &error))?;
     s3.seen.now();
-    tag(answer.e_tag, number, name)
+    tag(answer.e_tag(), number, name)
 }
 
 /// The first `size` bytes of an object as a part.
@@ -38,8 +38,14 @@ pub(super) async fn part_copy(s3: &S3, name: &str, upload: &str, number: u32, (f
     Ok(part.tag)
 }
 
-fn tag(tag: Option<String>, number: u32, name: &str) -> Result<String, DriverError> {
-    tag.ok_or_else(|| DriverError::new(ErrorClass::Broken, format!("the store gives no tag for part {number} of {name:?}")))
+fn tag(tag: Option<&str>, number: u32, name: &str) -> Result<String, DriverError> {
+    let absent = || DriverError::new(ErrorClass::Broken, format!("the store gives no tag for part {number} of {name:?}"));
+    tag.map(quoted).ok_or_else(absent)
+}
+
+/// A tag in one form: Ceph quotes that of a copied part in a list, and not in the answer to the copy.
+fn quoted(tag: &str) -> String {
+    format!("\"{}\"", tag.trim_matches('"'))
 }
 
 pub(super) async fn parts(s3: &S3, name: &str, upload: &str) -> Result<Vec<Part>, DriverError> {
@@ -48,7 +54,7 @@ pub(super) async fn parts(s3: &S3, name: &str, upload: &str) -> Result<Vec<Part>
         let page = s3.client.list_parts().bucket(&s3.bucket).key(name).upload_id(upload).set_part_number_marker(after);
         let answer = send(page.send()).await.map_err(|error| refused(&format!("list the parts of {name:?}"), &error))?;
         let parts = answer.parts.unwrap_or_default().into_iter();
-        all.extend(parts.filter_map(|part| Some(Part { number: part.part_number?.unsigned_abs(), tag: part.e_tag? })));
+        all.extend(parts.filter_map(|part| Some(Part { number: part.part_number?.unsigned_abs(), tag: quoted(&part.e_tag?) })));
         after = answer.next_part_number_marker.filter(|_| answer.is_truncated.unwrap_or_default());
         if after.is_none() {
             all.sort_unstable_by_key(|part: &Part| part.number);
@@ -125,8 +131,10 @@ async fn copy_in_parts(s3: &S3, from: &str, to: &str, size: u64) -> Result<Objec
 async fn copy_part(s3: &S3, (from, to): (&str, &str), upload: &str, number: u32, (first, last): (u64, u64)) -> Result<Part, DriverError> {
     let copy = s3.client.upload_part_copy().bucket(&s3.bucket).key(to).upload_id(upload).part_number(number.cast_signed());
     let copy = copy.copy_source(source(s3, from)).copy_source_range(format!("bytes={first}-{last}"));
+    // Ceph refuses this request, and no other without a body, unless it tells that there is none.
+    let copy = copy.customize().mutate_request(|request| drop(request.headers_mut().insert("content-length", "0")));
     let answer = send(copy.send()).await.map_err(|error| refused(&format!("copy part {number} of {from:?} to {to:?}"), &error))?;
-    let tag = tag(answer.copy_part_result.and_then(|result| result.e_tag), number, to)?;
+    let tag = tag(answer.copy_part_result().and_then(|result| result.e_tag()), number, to)?;
     Ok(Part { number, tag })
 }
 

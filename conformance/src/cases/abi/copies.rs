@@ -30,7 +30,7 @@ async fn opened(it: &Trial, driver: &LoadedDriver, name: &str) -> Result<Instanc
     let schema = crate::config::schema(it.info()).map_err(|error| Stop::breach(error.to_string()))?;
     let settings = schema.check(&it.settings_elsewhere(name)?);
     let settings = settings.map_err(|_| Stop::Harness("the settings of another store do not fit".to_owned()))?;
-    Ok(Instance::new(driver.open(name, &settings, &LIMITS).await?, it.trace.clone()))
+    Ok(Instance::new(driver.open(name, &settings, &LIMITS).await?, &it.setting.config, it.trace.clone()))
 }
 
 /// Puts to one and finds nothing of it in the other, and the reverse.

@@ -54,7 +54,7 @@ pub(crate) const LEFT_OUT: &[(&str, &str)] =
 /// Opens an instance with settings that nobody checked.
 pub(super) async fn open_unchecked(it: &Trial, settings: &Value) -> Result<Result<Instance, DriverError>, Stop> {
     let opened = it.load()?.open("trial", settings, &LIMITS).await;
-    Ok(opened.map(|handle| Instance::new(handle, it.trace.clone())))
+    Ok(opened.map(|handle| Instance::new(handle, &it.setting.config, it.trace.clone())))
 }
 
 /// The answer to settings that nobody checked; an instance that opens is closed again.
