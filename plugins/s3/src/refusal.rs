@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use longshore_plugin_api::{DriverError, ErrorClass};
 
 /// The error of a request, which was to `action`.
@@ -53,8 +53,8 @@ fn answered(action: &str, answer: &HttpResponse, code: Option<&str>, message: Op
     let header = |name: &str| answer.headers().get(name);
     let (class, hint) = meaning(status, code.unwrap_or_default());
     let said = match (code, message) {
-        (Some(code), Some(message)) => format!("the store answers {status} {code}: {message}"),
-        (Some(code), None) => format!("the store answers {status} {code}"),
+        (Some(code), Some(message)) if !message.is_empty() => format!("the store answers {status} {code}: {message}"),
+        (Some(code), _) => format!("the store answers {status} {code}"),
         (None, Some(message)) if !message.is_empty() => format!("the store answers {status}: {message}"),
         _ => format!("the store answers {status}"),
     };
@@ -140,8 +140,18 @@ fn hint_of_status(status: u16) -> &'static str {
 }
 
 /// An error with all that caused it, in one line.
-pub(super) fn chain(error: &(impl Error + 'static)) -> String {
-    DisplayErrorContext(error).to_string()
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let says = error.to_string();
+        // Some causes say again what they caused.
+        if !text.contains(&says) {
+            text = format!("{text}: {says}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]
