@@ -22,21 +22,25 @@ impl Random {
 }
 
 /// One upload from begin to commit.
+///
+/// A commit whose answer was lost may have been carried out, after which there is no upload to go on with: then `not_found` is a right end,
+/// and its caller begins anew (contract, 5).
 async fn upload(it: &Trial, random: &mut Random, length: usize, faulty: bool) -> Answer {
     let whole = bytes(length, random.below(256) as u8);
     let hint = (random.below(2) == 0).then(|| key("k"));
     let mut upload = it.begin(hint.as_ref()).await?;
     let mut last: Option<(UploadToken, u64)> = None;
+    let mut may_be_committed = false;
     for _ in 0..10_000 {
         if faulty && random.below(4) == 0 {
             it.content().fail(CALLS[random.below(CALLS.len())], WRONG[random.below(WRONG.len())], 1 + random.below(4) as u32);
         }
         match random.below(8) {
-            0 => {
-                if let Ok(token) = upload.suspend(&CALL).await {
-                    last = Some((copied(&token), upload.offset()));
-                }
-            }
+            0 => match upload.suspend(&CALL).await {
+                Ok(token) => last = Some((copied(&token), upload.offset())),
+                Err(error) if may_be_committed && error.class() == ErrorClass::NotFound => return Ok(()),
+                Err(_) => {}
+            },
             // A host is lost, or hands on.
             1 => {
                 if let Some((token, offset)) = &last {
@@ -46,12 +50,14 @@ async fn upload(it: &Trial, random: &mut Random, length: usize, faulty: bool) ->
                     assert_eq!(upload.offset(), *offset, "what was put down is there");
                 }
             }
-            2 if upload.offset() as usize == whole.len() => {
-                if upload.commit(&CALL, &key("k"), whole.len() as u64).await.is_ok() {
+            2 if upload.offset() as usize == whole.len() => match upload.commit(&CALL, &key("k"), whole.len() as u64).await {
+                Ok(_) => {
                     it.content().heal();
                     return it.holds(&key("k"), &whole, "at random").await;
                 }
-            }
+                Err(error) if may_be_committed && error.class() == ErrorClass::NotFound => return Ok(()),
+                Err(error) => may_be_committed |= error.is_retryable(),
+            },
             _ => {
                 let from = upload.offset() as usize;
                 let piece = &whole[from..whole.len().min(from + random.below(3 * PART))];
