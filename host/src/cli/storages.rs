@@ -90,9 +90,6 @@ fn fits_its_place(config: &Config, instance: &Instance, inspection: &Inspection,
     let info = inspection.info();
     let (message, hint) = match (info.known_capabilities().has(Capability::Layer), keeps_the_bytes) {
         (true, true) => ("is a layer and keeps nothing itself", "name it in layers, above a driver that keeps the bytes"),
-        (true, false) if instance.isolation.is_some() => {
-            ("is a layer, which runs where the host is", "leave isolation out here, and write it at the driver that keeps the bytes")
-        }
         (false, false) => ("is no layer: it would never call the driver below it", "name it as the storage's driver, or take it out"),
         _ => return Ok(()),
     };

@@ -97,7 +97,9 @@ impl Storage {
     fn read(checker: &mut Checker, name: &str, entry: Entry) -> Option<Self> {
         let key = entry.key.clone();
         let mut keys = checker.section(&["storage", name], Some(entry));
-        let driver = Instance::read(&mut keys, &format!("storage {name:?}"), &key);
+        // A layer runs where the host is, and has no such key.
+        let isolation = isolation(&mut keys);
+        let driver = Instance::read(&mut keys, &format!("storage {name:?}"), &key).map(|driver| Instance { isolation, ..driver });
         let accept_eventual = keys.flag("accept_eventual", false);
         let required = keys.flag("required", true);
         let redirect = Redirect::read(&mut keys);
@@ -129,7 +131,6 @@ impl Instance {
         if let Some((pin, origin)) = &sha256 {
             keys.note("sha256", hex(pin), None, origin.clone());
         }
-        let isolation = isolation(keys);
         let none = Node { value: Value::Table(Table::new()), origin: keys.at().clone() };
         let settings = keys.take("settings").map_or(none, |entry| entry.node);
         if !matches!(settings.value, Value::Table(_)) {
@@ -137,7 +138,7 @@ impl Instance {
         }
         let path = keys.path().to_vec();
         let (file, named_at) = file?;
-        Some(Self { file, sha256: sha256.map(|(pin, _)| pin), isolation, settings, named_at, path })
+        Some(Self { file, sha256: sha256.map(|(pin, _)| pin), isolation: None, settings, named_at, path })
     }
 }
 
@@ -157,7 +158,7 @@ fn isolation(keys: &mut Section<'_>) -> Option<Isolation> {
     let window = keys.seconds("restart_window_secs", default.budget.window.as_secs(), 1..=365 * 24 * 3600);
     // The range is within 32 bits.
     let restarts_max = u32::try_from(restarts_max).unwrap_or(u32::MAX);
-    Some(Isolation { memory_limit_bytes, budget: Budget { restarts_max, window } })
+    Some(Isolation { memory_limit_bytes, budget: Budget { restarts_max, window }, ..default })
 }
 
 fn file(keys: &mut Section<'_>, who: &str, key: &Origin) -> Option<(DriverFile, Origin)> {

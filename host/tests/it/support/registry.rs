@@ -213,6 +213,11 @@ impl Registry {
         self.log.wait(what, |line| serde_json::from_str(line).ok().filter(|line| wanted(line)))
     }
 
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How many files and sockets the process has open.
     pub(crate) fn open_files(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the process is ours").count()

@@ -40,6 +40,8 @@ struct Calls {
     waiting: HashMap<u64, Waiting>,
     /// No answer comes any more.
     over: bool,
+    /// What was under way then.
+    lost: Vec<LostCall>,
 }
 
 struct Waiting {
@@ -166,17 +168,24 @@ impl Link {
             },
             () = self.watch() => Ended::Hangs,
         };
-        self.calls().over = true;
-        self.outbox.close();
+        self.close();
         ended
     }
 
-    /// The calls under way, for a report; they learn that they are lost.
-    pub(super) fn lose_all(&self) -> Vec<LostCall> {
-        let waiting = std::mem::take(&mut self.calls().waiting);
-        let mut lost: Vec<_> = waiting.into_iter().collect();
-        lost.sort_by_key(|(id, _)| *id);
-        lost.into_iter().map(|(_, waiting)| waiting.call).collect()
+    /// No answer comes any more: whoever waits for one learns it.
+    pub(super) fn close(&self) {
+        let mut calls = self.calls();
+        calls.over = true;
+        let mut waiting: Vec<_> = calls.waiting.drain().collect();
+        waiting.sort_by_key(|(id, _)| *id);
+        calls.lost.extend(waiting.into_iter().map(|(_, waiting)| waiting.call));
+        drop(calls);
+        self.outbox.close();
+    }
+
+    /// The calls that the child was busy with at its end, for a report.
+    pub(super) fn lost(&self) -> Vec<LostCall> {
+        std::mem::take(&mut self.calls().lost)
     }
 
     async fn receive(&self, socket: &AsyncFd<OwnedFd>, said: &Said) -> Ended {

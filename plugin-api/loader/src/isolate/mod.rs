@@ -27,10 +27,12 @@ mod socket;
 mod stream;
 mod supervisor;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_plugin_api::abi::{ForeignDriver, lend};
+use longshore_plugin_api::schema::Schema;
 use longshore_plugin_api::{Capability, DriverError, ErrorClass};
 use serde_json::Value;
 
@@ -55,6 +57,8 @@ pub struct Isolation {
     pub memory_limit_bytes: u64,
     /// How often it is started again.
     pub budget: Budget,
+    /// The program that becomes the process by [`run_if_child`]; this one if it is `None`.
+    pub program: Option<PathBuf>,
 }
 
 /// How often a driver's process that ended is started again.
@@ -68,7 +72,7 @@ pub struct Budget {
 
 impl Default for Isolation {
     fn default() -> Self {
-        Self { memory_limit_bytes: 1024 * 1024 * 1024, budget: Budget { restarts_max: 5, window: Duration::from_secs(600) } }
+        Self { memory_limit_bytes: 1024 * 1024 * 1024, budget: Budget { restarts_max: 5, window: Duration::from_secs(600) }, program: None }
     }
 }
 
@@ -122,10 +126,10 @@ async fn open(
         return Err(DriverError::new(ErrorClass::Unsupported, "a layer cannot be isolated from the driver that it stacks on"));
     }
     let driver = inspection.file().try_clone().map_err(|error| DriverError::new(ErrorClass::Throttled, error.to_string()))?;
-    let confinement = Confinement::of(info, settings, isolation);
+    let confinement = Confinement::of(Schema::from_json(&info.settings).ok().as_ref(), settings, isolation);
     let environment = confinement.environment();
     let orders = Orders { instance: instance.into(), origin: origin.into(), settings: settings.clone(), confinement };
-    let recipe = Recipe { orders, driver: driver.into(), environment, open_limit: options.open_limit };
+    let recipe = Recipe { orders, driver: driver.into(), environment, program: isolation.program.clone(), open_limit: options.open_limit };
     let said = Said::new(Arc::new(Services::new(origin)));
     let supervisor = Supervisor::open(origin, recipe, isolation.budget, said).await?;
     let object = lend(Isolated { supervisor: supervisor.clone() }, capabilities);

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub(super) struct Start {
     pub(super) title: String,
     /// All of its environment.
     pub(super) environment: Vec<(OsString, OsString)>,
+    /// Another program than this one.
+    pub(super) program: Option<PathBuf>,
     pub(super) socket: OwnedFd,
 }
 
@@ -97,7 +100,8 @@ fn starter() -> io::Result<&'static mpsc::Sender<Order>> {
 fn start_one(start: &Start) -> io::Result<Process> {
     let socket = start.socket.as_raw_fd();
     // The program that runs, even if another one has its path by now.
-    let mut command = Command::new("/proc/self/exe");
+    let this = Path::new("/proc/self/exe");
+    let mut command = Command::new(start.program.as_deref().unwrap_or(this));
     command.arg0(&start.title).arg(CHILD).arg(std::process::id().to_string()).arg(socket.to_string());
     command.env_clear().envs(start.environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);

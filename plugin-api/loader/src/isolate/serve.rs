@@ -220,12 +220,12 @@ impl ToHost {
             ReadBody::Bytes(bytes) => {
                 let credit = self.begin_stream(id, info);
                 let sent = self.send_chunk(id, bytes, &credit).await;
-                self.end_stream(id, sent.err());
+                self.end_stream(id, &sent);
             }
             ReadBody::Stream(chunks) => {
                 let credit = self.begin_stream(id, info);
                 let sent = self.send_chunks(id, chunks, &credit).await;
-                self.end_stream(id, sent.err());
+                self.end_stream(id, &sent);
             }
             ReadBody::File(region) => {
                 let answer = Answer::ReadFile(info, region.offset, region.length);
@@ -262,8 +262,8 @@ impl ToHost {
         Ok(())
     }
 
-    fn end_stream(&self, id: u64, error: Option<DriverError>) {
-        self.outbox.send(Kind::End, 0, id, |out| Writer(out).option(error.as_ref(), Writer::error));
+    fn end_stream(&self, id: u64, sent: &Result<(), DriverError>) {
+        self.outbox.send(Kind::End, 0, id, |out| Writer(out).option(sent.as_ref().err(), Writer::error));
     }
 }
 

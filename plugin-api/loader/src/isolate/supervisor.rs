@@ -35,6 +35,7 @@ pub(super) struct Recipe {
     pub(super) orders: Orders,
     pub(super) driver: OwnedFd,
     pub(super) environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    pub(super) program: Option<std::path::PathBuf>,
     pub(super) open_limit: Duration,
 }
 
@@ -207,7 +208,7 @@ impl Supervisor {
         rustix::io::ioctl_fionbio(&ours, true)?;
         let link = Arc::new(Link::new(Slots::create()?, Slots::create()?));
         let title = format!("longshore: driver {}", self.origin);
-        let start = Start { title, environment: self.recipe.environment.clone(), socket: theirs };
+        let start = Start { title, environment: self.recipe.environment.clone(), program: self.recipe.program.clone(), socket: theirs };
         let (process, output, errors) = Process::start(start).await?;
         let listen = |pipe: OwnedFd| -> std::io::Result<JoinHandle<()>> {
             let (pipe, said) = (pipe::Receiver::from_owned_fd(pipe)?, self.said.clone());
@@ -289,9 +290,8 @@ impl Supervisor {
         let Running { process, link, traffic, words: _ } = running;
         // The child ends when its socket does.
         drop(traffic);
-        link.outbox.close();
+        link.close();
         let _ = process.end(END_LIMIT).await;
-        link.lose_all();
     }
 
     async fn bury(&self, mut running: Running) -> Crash {
@@ -301,7 +301,7 @@ impl Supervisor {
 
     /// Sees a child off: its calls are lost, and the log has what became of it.
     async fn report(&self, running: Running, ended: Ended) -> Crash {
-        let calls = running.link.lose_all();
+        let calls = running.link.lost();
         let limit = if matches!(ended, Ended::Gone) { END_LIMIT } else { Duration::ZERO };
         let status = running.process.end(limit).await;
         for words in running.words {
