@@ -29,7 +29,7 @@ pub use longshore_plugin_api as api;
 pub use elf::VersionNeed;
 pub use handle::{CallCounts, CallKind, DriverHandle, UploadHandle};
 pub use inspect::{Hardening, Inspection, Sha256, Sha256Error, inspect};
-pub use isolate::{Budget, DriverState, Isolation, open_isolated, run_if_child};
+pub use isolate::{Budget, DriverState, Isolation, open_isolated, prepare_isolation, run_if_child};
 pub use locate::{Candidate, DriverSource, Scan, locate, scan};
 pub use open::{LoadedDriver, OpenOptions, load};
 pub use refusal::{Refusal, RefusalCode, explain_dlopen_error};

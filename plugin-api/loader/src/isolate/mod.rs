@@ -37,6 +37,7 @@ use longshore_plugin_api::{Capability, DriverError, ErrorClass};
 use serde_json::Value;
 
 pub use child::run_if_child;
+pub use process::prepare_isolation;
 pub(crate) use serve::ToHost;
 pub(crate) use supervisor::Supervisor;
 

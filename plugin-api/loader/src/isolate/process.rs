@@ -97,6 +97,15 @@ fn starter() -> io::Result<&'static mpsc::Sender<Order>> {
     starter.as_ref().map_err(|kind| (*kind).into())
 }
 
+/// Makes what all isolated drivers of this process share, a thread; the first of them does it otherwise. For programs that count their threads.
+///
+/// # Errors
+/// That no thread can be had.
+pub fn prepare_isolation() -> io::Result<()> {
+    starter()?;
+    Ok(())
+}
+
 fn start_one(start: &Start) -> io::Result<Process> {
     let socket = start.socket.as_raw_fd();
     // The program that runs, even if another one has its path by now.
