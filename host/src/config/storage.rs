@@ -97,9 +97,10 @@ impl Storage {
     fn read(checker: &mut Checker, name: &str, entry: Entry) -> Option<Self> {
         let key = entry.key.clone();
         let mut keys = checker.section(&["storage", name], Some(entry));
+        let driver = Instance::read(&mut keys, &format!("storage {name:?}"), &key);
         // A layer runs where the host is, and has no such key.
         let isolation = isolation(&mut keys);
-        let driver = Instance::read(&mut keys, &format!("storage {name:?}"), &key).map(|driver| Instance { isolation, ..driver });
+        let driver = driver.map(|driver| Instance { isolation, ..driver });
         let accept_eventual = keys.flag("accept_eventual", false);
         let required = keys.flag("required", true);
         let redirect = Redirect::read(&mut keys);
