@@ -6,7 +6,7 @@ use std::path::Path;
 
 use longshore::config::Config;
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -15,6 +15,7 @@ const DOCUMENTS: [&str; 11] = [
     "docs/conformance.md",
     "docs/driver-contract.md",
     "docs/driver-guide.md",
+    "docs/reload.md",
     "docs/storage-layout.md",
     "examples/deployments/README.md",
     "examples/minimal-driver/README.md",

@@ -1,9 +1,10 @@
-//! The command line: `serve`, `plan`, `config`, `driver`, `completion`.
+//! The command line: `serve`, `plan`, `reload`, `config`, `driver`, `completion`.
 
 mod config;
 mod driver;
 mod exit;
 mod plan;
+mod reload;
 mod serve;
 mod storages;
 
@@ -15,6 +16,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use exit::Exit;
 
 use crate::config::{Config, Faults, variables};
+use crate::control::Asked;
 use storages::Ready;
 
 /// A container registry whose storage is a plug-in.
@@ -43,6 +45,18 @@ enum Command {
     /// remembered and when all is.
     #[command(after_help = "Example: longshore plan --json | jq '.storages[].operations[] | {operation, cold: .cold.calls}'")]
     Plan {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let the running registry read its configuration again
+    ///
+    /// All of it takes effect, or nothing does, and the answer says what has changed or why not. A SIGHUP to the registry does the same
+    /// without an answer. Needs server.control in the configuration.
+    #[command(after_help = "Example: longshore reload --config /etc/longshore/registry.toml")]
+    Reload {
         #[command(flatten)]
         file: ConfigFile,
         /// Print JSON for programs.
@@ -90,6 +104,20 @@ enum DriverCommand {
         /// Folders to look in instead of those of the configuration.
         #[arg(long = "path", id = "folder", value_name = "FOLDER")]
         path: Vec<PathBuf>,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let the running registry load and open drivers again, as after an upgrade of their files
+    ///
+    /// The new ones are loaded, opened and asked for their health beside the old ones, which go on if anything fails. Requests under way end
+    /// with the old ones. Needs server.control in the configuration.
+    #[command(after_help = "Example: longshore driver reload main")]
+    Reload {
+        /// A storage, or a driver: all storages that use it.
+        name: String,
+        #[command(flatten)]
+        file: ConfigFile,
         /// Print JSON for programs.
         #[arg(long)]
         json: bool,
@@ -144,8 +172,10 @@ pub fn run() -> Exit {
         }
     };
     let done = match arguments.command {
-        Command::Serve { file } => file.check().and_then(|(config, ready)| serve::serve(&config, &ready)),
+        Command::Serve { file } => file.check().and_then(|(config, ready)| serve::serve(config, ready, &file.path)),
         Command::Plan { file, json } => file.check().and_then(|(config, ready)| plan::plan(&config, &ready, json)),
+        Command::Reload { file, json } => reload::reload(&file.path, &Asked::Reload, json),
+        Command::Driver(DriverCommand::Reload { name, file, json }) => reload::reload(&file.path, &Asked::ReloadDriver { name }, json),
         Command::Config(ConfigCommand::Check { file }) => file.check().and_then(|(_, ready)| config::check(&ready, &file.path)),
         Command::Config(ConfigCommand::Show { file, json }) => file.load().and_then(|config| config::show(&config, json)),
         Command::Driver(DriverCommand::List { file, path, json }) => {

@@ -47,7 +47,7 @@ pub use glob::Glob;
 pub use network::Network;
 pub use redirect::{AgentPattern, Redirect};
 pub use secret::{SECRET_MAX_BYTES, Secret};
-pub use show::Shown;
+pub use show::{Change, Shown};
 pub use storage::{DriverFile, Instance, MAIN_STORAGE, Route, Storage};
 
 /// The configuration that takes effect.
@@ -160,6 +160,8 @@ impl Config {
     /// Settings that do not fit their schema.
     pub fn show(&self, schema_of: impl Fn(&Instance) -> Option<Schema>) -> Result<Shown, Faults> {
         let mut shown = Shown::new(&self.document, &self.rows);
+        let keys: Json = self.registry.upload_signing_keys.iter().map(Secret::expose).collect();
+        shown.add_print(&["registry", "upload_signing_keys"], &keys);
         let mut faults = Faults::default();
         for instance in self.storage.values().flat_map(Storage::stack) {
             let Some(schema) = schema_of(instance) else {

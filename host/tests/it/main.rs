@@ -28,6 +28,7 @@ mod plan;
 mod process;
 mod redirect;
 mod referrer;
+mod reload;
 mod resume;
 mod support;
 mod tag;

@@ -3,7 +3,7 @@
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,8 +80,13 @@ fn glibc_version() -> (u32, u32) {
 /// # Errors
 /// What the dynamic linker says, explained; `open-header` or `open-layout` if the file's tables are not what its note says.
 pub fn load(inspection: &Inspection) -> Result<LoadedDriver, Refusal> {
+    load_from(inspection, inspection.path())
+}
+
+/// Loads the content that `inspection` is of from another place, of which no message speaks.
+pub(crate) fn load_from(inspection: &Inspection, place: &Path) -> Result<LoadedDriver, Refusal> {
     let path = inspection.path();
-    let library = open_library(path.as_os_str()).map_err(|text| explain_dlopen_error(path, &text).named(&inspection.info().name))?;
+    let library = open_library(place.as_os_str()).map_err(|text| explain_dlopen_error(path, &text).named(&inspection.info().name))?;
     let entry = entry(&library, inspection.info()).map_err(|fault| fault.refuse(path).named(&inspection.info().name))?;
     // Never unloaded: see the crate's own documentation.
     std::mem::forget(library);
@@ -163,7 +168,7 @@ impl LoadedDriver {
     }
 
     /// Where it was loaded from.
-    pub fn path(&self) -> &std::path::Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
