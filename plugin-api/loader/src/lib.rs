@@ -20,6 +20,7 @@ mod note;
 mod open;
 mod refusal;
 mod services;
+mod trust;
 mod verify;
 
 /// The contract's own crate, for those who use drivers through this one.
@@ -31,4 +32,8 @@ pub use inspect::{Hardening, Inspection, Sha256, Sha256Error, inspect};
 pub use locate::{Candidate, DriverSource, Scan, locate, scan};
 pub use open::{LoadedDriver, OpenOptions, load};
 pub use refusal::{Refusal, RefusalCode, explain_dlopen_error};
+pub use trust::{
+    CONTENT_MAX_BYTES, Check, Content, SIGNATURE_MAX_BYTES, Trust, TrustRule, TrustSource, TrustedKey, TrustedKeyError, checks,
+    content_descriptors, platform,
+};
 pub use verify::{Policy, verify};
