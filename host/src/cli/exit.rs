@@ -19,6 +19,8 @@ pub enum Exit {
     CutOff,
     /// 7: the output cannot be written.
     Output,
+    /// 8: the lock is not up to date (`driver lock --check`).
+    Outdated,
 }
 
 pub(super) const HELP: &str = "\
@@ -29,7 +31,8 @@ Exit codes:
   4  a driver was refused, or cannot be opened
   5  the address cannot be served
   6  requests were cut off at shutdown
-  7  the output cannot be written";
+  7  the output cannot be written
+  8  the lock is not up to date (driver lock --check)";
 
 impl Termination for Exit {
     fn report(self) -> ExitCode {
@@ -41,6 +44,7 @@ impl Termination for Exit {
             Self::Listen => 5,
             Self::CutOff => 6,
             Self::Output => 7,
+            Self::Outdated => 8,
         })
     }
 }

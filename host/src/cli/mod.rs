@@ -3,9 +3,12 @@
 mod config;
 mod driver;
 mod exit;
+mod lock;
 mod plan;
 mod serve;
 mod storages;
+mod trust;
+mod verify;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -52,7 +55,7 @@ enum Command {
     /// Check a configuration, or show what takes effect
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// List and inspect driver files, without running them
+    /// List, inspect, verify and lock driver files, without running them
     #[command(subcommand)]
     Driver(DriverCommand),
     /// Print a completion script for a shell
@@ -98,6 +101,37 @@ enum DriverCommand {
     Inspect {
         /// The driver's file.
         file: PathBuf,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Pin the content of driver files in registry.lock, beside the configuration
+    ///
+    /// Without a name: all drivers of the configuration, and no others on this platform. What is locked for other platforms is kept.
+    #[command(after_help = "Example: longshore driver lock s3 --config /etc/longshore/registry.toml")]
+    Lock {
+        /// Drivers by name, or their files.
+        #[arg(value_name = "NAME|FILE")]
+        drivers: Vec<String>,
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Change nothing; exit with 8 if the lock is not up to date.
+        #[arg(long)]
+        check: bool,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print all that is asked of a driver file before it is loaded, and who vouches for it
+    ///
+    /// Without a name: all drivers of the configuration.
+    #[command(after_help = "Example: longshore driver verify --json | jq '.[] | {driver, trusted_by}'")]
+    Verify {
+        /// Drivers by name, or their files.
+        #[arg(value_name = "NAME|FILE")]
+        drivers: Vec<String>,
+        #[command(flatten)]
+        file: ConfigFile,
         /// Print JSON for programs.
         #[arg(long)]
         json: bool,
@@ -148,6 +182,12 @@ pub fn run() -> Exit {
             folders.and_then(|folders| driver::list(&folders, json))
         }
         Command::Driver(DriverCommand::Inspect { file, json }) => driver::inspect(&file, json),
+        Command::Driver(DriverCommand::Lock { drivers, file, check, json }) => {
+            file.load().and_then(|config| lock::lock(&config, &drivers, check, json))
+        }
+        Command::Driver(DriverCommand::Verify { drivers, file, json }) => {
+            file.load().and_then(|config| verify::verify(&config, &drivers, json))
+        }
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "longshore", &mut std::io::stdout());
             Ok(())

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use longshore_loader::api::metadata::Consistency;
 use longshore_loader::api::schema::Schema;
 use longshore_loader::api::{Capabilities, Capability, DriverError, ErrorClass};
-use longshore_loader::{
-    DriverHandle, DriverSource, Inspection, LoadedDriver, OpenOptions, Policy, Refusal, Sha256, inspect, load, locate, verify,
-};
+use longshore_loader::{DriverHandle, Inspection, LoadedDriver, OpenOptions, Refusal, load, verify};
 use serde_json::Value;
 
-use crate::config::{self, Config, DriverFile, Fault, Faults, Instance, MissingReferences};
+use super::trust::Subject;
+use crate::config::{self, Config, Fault, Faults, Instance, MissingReferences};
 use crate::oci::SigningKeys;
 use crate::store::{self, Redirect, Storage, StorageOptions};
 
@@ -108,17 +107,9 @@ pub(super) fn readable_schema(config: &Config, instance: &Instance) -> Option<Sc
 }
 
 fn verified(config: &Config, instance: &Instance) -> Result<Inspection, Refusal> {
-    let mut policy = Policy::of_this_host();
-    policy.sha256 = instance.sha256.map(Sha256);
-    let source = match &instance.file {
-        DriverFile::Name(driver) => {
-            policy.expected_name = Some(driver.clone());
-            DriverSource::Name(driver.clone())
-        }
-        DriverFile::Path(path) => DriverSource::Path(path.clone()),
-    };
-    let inspection = inspect(&locate(&source, &config.drivers.path)?)?;
-    verify(&inspection, &policy)?;
+    let subject = Subject::of(instance);
+    let inspection = subject.inspect(config)?;
+    verify(&inspection, &subject.policy(config, &inspection))?;
     Ok(inspection)
 }
 

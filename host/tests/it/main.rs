@@ -30,4 +30,5 @@ mod referrer;
 mod resume;
 mod support;
 mod tag;
+mod trust;
 mod upload;
