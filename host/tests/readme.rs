@@ -6,7 +6,7 @@ use std::path::Path;
 
 use longshore::config::Config;
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -16,6 +16,7 @@ const DOCUMENTS: [&str; 11] = [
     "docs/driver-contract.md",
     "docs/driver-guide.md",
     "docs/storage-layout.md",
+    "docs/trust.md",
     "examples/deployments/README.md",
     "examples/minimal-driver/README.md",
 ];
