@@ -19,7 +19,7 @@ pub enum Exit {
     CutOff,
     /// 7: the output cannot be written.
     Output,
-    /// 8: the lock is not up to date (`driver lock --check`).
+    /// 9: the lock is not up to date (`driver lock --check`).
     Outdated,
 }
 
@@ -32,7 +32,7 @@ Exit codes:
   5  the address cannot be served
   6  requests were cut off at shutdown
   7  the output cannot be written
-  8  the lock is not up to date (driver lock --check)";
+  9  the lock is not up to date (driver lock --check)";
 
 impl Termination for Exit {
     fn report(self) -> ExitCode {
@@ -44,7 +44,7 @@ impl Termination for Exit {
             Self::Listen => 5,
             Self::CutOff => 6,
             Self::Output => 7,
-            Self::Outdated => 8,
+            Self::Outdated => 9,
         })
     }
 }

@@ -115,7 +115,7 @@ enum DriverCommand {
         drivers: Vec<String>,
         #[command(flatten)]
         file: ConfigFile,
-        /// Change nothing; exit with 8 if the lock is not up to date.
+        /// Change nothing; exit with 9 if the lock is not up to date.
         #[arg(long)]
         check: bool,
         /// Print JSON for programs.
