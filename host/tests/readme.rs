@@ -17,6 +17,7 @@ const DOCUMENTS: [&str; 12] = [
     "docs/driver-guide.md",
     "docs/reload.md",
     "docs/storage-layout.md",
+    "docs/trust.md",
     "examples/deployments/README.md",
     "examples/minimal-driver/README.md",
 ];

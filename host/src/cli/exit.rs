@@ -21,6 +21,8 @@ pub enum Exit {
     Output,
     /// 8: the running registry did not do what was asked: it cannot be reached, or a reload is under way.
     Unreachable,
+    /// 9: the lock is not up to date (`driver lock --check`).
+    Outdated,
 }
 
 pub(super) const HELP: &str = "\
@@ -32,7 +34,8 @@ Exit codes:
   5  the address cannot be served
   6  requests were cut off at shutdown
   7  the output cannot be written
-  8  the running registry cannot be asked, or a reload is under way";
+  8  the running registry cannot be asked, or a reload is under way
+  9  the lock is not up to date (driver lock --check)";
 
 impl Termination for Exit {
     fn report(self) -> ExitCode {
@@ -45,6 +48,7 @@ impl Termination for Exit {
             Self::CutOff => 6,
             Self::Output => 7,
             Self::Unreachable => 8,
+            Self::Outdated => 9,
         })
     }
 }

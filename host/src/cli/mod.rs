@@ -3,10 +3,13 @@
 mod config;
 mod driver;
 mod exit;
+mod lock;
 mod plan;
 mod reload;
 mod serve;
 mod storages;
+mod trust;
+mod verify;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -66,7 +69,7 @@ enum Command {
     /// Check a configuration, or show what takes effect
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// List and inspect driver files, without running them
+    /// List, inspect, verify and lock driver files, without running them
     #[command(subcommand)]
     Driver(DriverCommand),
     /// Print a completion script for a shell
@@ -130,6 +133,37 @@ enum DriverCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Pin the content of driver files in registry.lock, beside the configuration
+    ///
+    /// Without a name: all drivers of the configuration, and no others on this platform. What is locked for other platforms is kept.
+    #[command(after_help = "Example: longshore driver lock s3 --config /etc/longshore/registry.toml")]
+    Lock {
+        /// Drivers by name, or their files.
+        #[arg(value_name = "NAME|FILE")]
+        drivers: Vec<String>,
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Change nothing; exit with 9 if the lock is not up to date.
+        #[arg(long)]
+        check: bool,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print all that is asked of a driver file before it is loaded, and who vouches for it
+    ///
+    /// Without a name: all drivers of the configuration.
+    #[command(after_help = "Example: longshore driver verify --json | jq '.[] | {driver, trusted_by}'")]
+    Verify {
+        /// Drivers by name, or their files.
+        #[arg(value_name = "NAME|FILE")]
+        drivers: Vec<String>,
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -183,6 +217,12 @@ pub fn run() -> Exit {
             folders.and_then(|folders| driver::list(&folders, json))
         }
         Command::Driver(DriverCommand::Inspect { file, json }) => driver::inspect(&file, json),
+        Command::Driver(DriverCommand::Lock { drivers, file, check, json }) => {
+            file.load().and_then(|config| lock::lock(&config, &drivers, check, json))
+        }
+        Command::Driver(DriverCommand::Verify { drivers, file, json }) => {
+            file.load().and_then(|config| verify::verify(&config, &drivers, json))
+        }
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "longshore", &mut std::io::stdout());
             Ok(())

@@ -6,12 +6,12 @@ use longshore_loader::api::metadata::Consistency;
 use longshore_loader::api::schema::Schema;
 use longshore_loader::api::{Capabilities, Capability, DriverError, ErrorClass};
 use longshore_loader::{
-    DriverHandle, DriverSource, Generations, Inspection, Isolation, LoadedDriver, OpenOptions, Policy, Refusal, Sha256, inspect, locate,
-    open_isolated, verify,
+    DriverHandle, Generations, Inspection, Isolation, LoadedDriver, OpenOptions, Refusal, Sha256, open_isolated, verify,
 };
 use serde_json::Value;
 
-use crate::config::{self, Config, DriverFile, Fault, Faults, Instance, MissingReferences};
+use super::trust::Subject;
+use crate::config::{self, Config, Fault, Faults, Instance, MissingReferences};
 use crate::oci::SigningKeys;
 use crate::store::{self, Redirect, Storage, StorageOptions};
 
@@ -100,10 +100,7 @@ fn check_driver(config: &Config, storage: &config::Storage, instance: &Instance)
         let fault = config.fault_at_driver(instance, message).hint("set accept_eventual = true to use it all the same");
         return Err(fault.into());
     }
-    let sha256 = inspection.sha256().map_err(|error| {
-        let message = format!("{:?} cannot be read: {error}", inspection.path());
-        config.fault_at_driver(instance, message)
-    })?;
+    let sha256 = inspection.content().map_err(|refusal| refused(config, instance, &refusal))?.sha256();
     let isolation = instance.isolation.clone();
     Ok((ReadyDriver { inspection, sha256, settings, isolation }, config.setting_warnings(instance, &schema)))
 }
@@ -134,18 +131,9 @@ pub(super) fn readable_schema(config: &Config, instance: &Instance) -> Option<Sc
 }
 
 fn verified(config: &Config, instance: &Instance) -> Result<Inspection, Refusal> {
-    let mut policy = Policy::of_this_host();
-    policy.sha256 = instance.sha256.map(Sha256);
-    policy.allow_abort = instance.isolation.is_some();
-    let source = match &instance.file {
-        DriverFile::Name(driver) => {
-            policy.expected_name = Some(driver.clone());
-            DriverSource::Name(driver.clone())
-        }
-        DriverFile::Path(path) => DriverSource::Path(path.clone()),
-    };
-    let inspection = inspect(&locate(&source, &config.drivers.path)?)?;
-    verify(&inspection, &policy)?;
+    let subject = Subject::of(instance);
+    let inspection = subject.inspect(config)?;
+    verify(&inspection, &subject.policy(config, &inspection))?;
     Ok(inspection)
 }
 
@@ -195,7 +183,7 @@ fn load_here(ready: &Ready, one: &ReadyDriver, generations: &Generations, max: u
     if one.isolation.is_some() {
         return Ok(None);
     }
-    let loaded = generations.load(&one.inspection, one.sha256, max)?;
+    let loaded = generations.load(&one.inspection, max)?;
     if !loaded.describes_itself(&one.inspection) {
         let message = "the loaded driver describes itself otherwise than its file's note does; rebuild it";
         let source = DriverError::new(ErrorClass::Internal, message).from_instance(&one.inspection.info().name);

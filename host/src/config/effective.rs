@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use super::checked::{Checker, Section};
 use super::environment::Environment;
 use super::secret::{self, Reference, Secret};
+use super::trust::DriverTrust;
 use super::written::{Entry, Node, Origin, Value};
 
 const KIB: u64 = 1 << 10;
@@ -127,6 +128,8 @@ pub enum LogFormat {
 pub struct Drivers {
     /// `path`, default the folder of the executable and `/usr/lib/longshore/drivers`: searched in this order, nothing else ever is.
     pub path: Vec<PathBuf>,
+    /// `trust` and `trusted_keys`: which of the files found there are loaded.
+    pub trust: DriverTrust,
     /// `open_secs`, default 30: the deadline of opening one.
     pub open: Duration,
     /// `call_secs`, default 60: the deadline of one call.
@@ -241,6 +244,7 @@ impl Drivers {
         let mut keys = checker.section(&["drivers"], entry);
         let drivers = Self {
             path: keys.texts("path", default_folders()).into_iter().map(PathBuf::from).collect(),
+            trust: DriverTrust::read(&mut keys),
             open: keys.seconds("open_secs", 30, 1..=3_600),
             call: keys.seconds("call_secs", 60, 1..=3_600),
             blocking_threads: number(keys.count("blocking_threads", 64, 1..=4_096)),

@@ -32,4 +32,5 @@ mod reload;
 mod resume;
 mod support;
 mod tag;
+mod trust;
 mod upload;

@@ -25,6 +25,7 @@ mod open;
 mod refusal;
 mod services;
 mod swap;
+mod trust;
 mod verify;
 
 /// The contract's own crate, for those who use drivers through this one.
@@ -39,4 +40,8 @@ pub use locate::{Candidate, DriverSource, Scan, locate, scan};
 pub use open::{LoadedDriver, OpenOptions, load};
 pub use refusal::{Refusal, RefusalCode, explain_dlopen_error};
 pub use swap::{InUse, Retired};
+pub use trust::{
+    CONTENT_MAX_BYTES, Check, Content, SIGNATURE_MAX_BYTES, Trust, TrustRule, TrustSource, TrustedKey, TrustedKeyError, checks,
+    content_descriptors, platform,
+};
 pub use verify::{Policy, verify};
