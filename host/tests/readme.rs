@@ -6,7 +6,7 @@ use std::path::Path;
 
 use longshore::config::Config;
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",

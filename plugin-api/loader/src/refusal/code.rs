@@ -122,8 +122,6 @@ codes! {
     LoadCopy = "load-copy",
     /// The dynamic linker refused the file for another reason, which the sentence quotes.
     LoadFailed = "load-failed",
-    /// The file is not any more what it was when it was checked.
-    FileChanged = "file-changed",
     /// As many versions of the driver as may be are in the process, where none can be unloaded.
     LoadGenerations = "load-generations",
     /// The file was loaded, but its first table is not one of the driver ABI.
