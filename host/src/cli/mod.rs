@@ -3,6 +3,7 @@
 mod config;
 mod driver;
 mod exit;
+mod metrics;
 mod plan;
 mod serve;
 mod storages;

@@ -6,7 +6,7 @@ use longshore_loader::api::Driver;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::storages::{self, Ready};
-use super::{Exit, say};
+use super::{Exit, metrics, say};
 use crate::api::{Api, ApiOptions};
 use crate::config::{Config, LogFormat, LogLevel, MAIN_STORAGE};
 use crate::observe;
@@ -53,14 +53,16 @@ async fn run(config: &Config, ready: &[Ready]) -> Result<(), Exit> {
     // Asked for first, so that a signal while drivers open is not lost.
     let stop = stop_signal()?;
     let (store, opened) = open_all(config, ready).await?;
-    let api = Api::new(Arc::new(store), api_options(config));
-    let server = Server::bind(config.server.listen, api, server_options(config)).map_err(|error| {
+    let api = Arc::new(Api::new(Arc::new(store), api_options(config)));
+    let server = Server::bind(config.server.listen, api.clone(), server_options(config)).map_err(|error| {
         say(&format!("cannot listen on {} (server.listen): {error}", config.server.listen));
         Exit::Listen
     })?;
     let address = server.address().unwrap_or(config.server.listen);
+    let admin = metrics::listen(config, &api, server.traffic())?;
     tracing::info!(%address, "serving");
     let cut_off = server.serve(stop).await;
+    drop(admin);
     close_all(&opened).await;
     if cut_off > 0 {
         tracing::warn!(connections = cut_off, "requests were cut off (server.drain_secs)");
@@ -89,11 +91,12 @@ async fn open_all(config: &Config, ready: &[Ready]) -> Result<(Store, Vec<Arc<St
         }
     }
     let (names, storages): (Vec<String>, Vec<Arc<Storage>>) = opened.into_iter().unzip();
+    let closed = ready.iter().map(|one| &one.name).filter(|name| !names.contains(name)).cloned().collect();
     let place = |storage: &str| names.iter().position(|name| name == storage).map_or(Routed::Closed, Routed::To);
     let routes: Vec<_> = config.routes.iter().map(|route| (route.repository.clone(), place(&route.storage))).collect();
     let main = if config.storage.contains_key(MAIN_STORAGE) { place(MAIN_STORAGE) } else { Routed::Nowhere };
     let route = move |repository: &str| routes.iter().find(|(glob, _)| glob.matches(repository)).map_or(main, |(_, place)| *place);
-    Ok((Store::new(storages.clone(), route), storages))
+    Ok((Store::new(storages.clone(), route).with_closed(closed), storages))
 }
 
 fn log_opened(storage: &str, opened: &Storage) {

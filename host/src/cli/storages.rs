@@ -153,8 +153,9 @@ pub(super) async fn open(config: &Config, ready: &Ready) -> Result<Arc<Storage>,
         opened = Some(over.map_err(|source| OpenError::Driver { name: ready.name.clone(), source })?);
     }
     let handle = opened.expect("a storage has a driver, or its configuration was refused");
-    let redirect = config.storage[&ready.name].redirect.as_ref().map(redirect);
-    Ok(Arc::new(Storage::new(handle, storage_options(config), signing_keys(config)).with_redirect(redirect)))
+    let settings = &config.storage[&ready.name];
+    let storage = Storage::new(handle, storage_options(config), signing_keys(config));
+    Ok(Arc::new(storage.with_redirect(settings.redirect.as_ref().map(redirect)).with_required(settings.required)))
 }
 
 fn load_one(ready: &Ready, one: &ReadyDriver) -> Result<LoadedDriver, OpenError> {

@@ -230,13 +230,16 @@ impl Section<'_> {
     }
 
     pub(super) fn address(&mut self, key: &'static str, default: SocketAddr) -> SocketAddr {
-        let parse = |node: &Node| {
-            let address = node.as_text().and_then(|text| text.parse().ok());
-            address.ok_or_else(|| r#"must be an IP address and a port like "127.0.0.1:5000" or "[::]:5000""#.into())
-        };
-        let (address, origin) = self.read(key, parse).unwrap_or((default, Origin::Default));
+        let (address, origin) = self.read(key, address).unwrap_or((default, Origin::Default));
         self.note(key, address.to_string(), None, origin);
         address
+    }
+
+    /// An address that may be left out.
+    pub(super) fn optional_address(&mut self, key: &'static str) -> Option<SocketAddr> {
+        let (address, origin) = self.read(key, address)?;
+        self.note(key, address.to_string(), None, origin);
+        Some(address)
     }
 
     /// A list of texts, none of them empty.
@@ -328,6 +331,11 @@ impl Section<'_> {
         let known = if near.is_none() { format!("; the keys are {}", self.taken.join(", ")) } else { String::new() };
         self.checker.misnamed(&entry.key, format!("unknown key {key:?} {place}{known}"), near);
     }
+}
+
+fn address(node: &Node) -> Result<SocketAddr, Refusal> {
+    let address = node.as_text().and_then(|text| text.parse().ok());
+    address.ok_or_else(|| r#"must be an IP address and a port like "127.0.0.1:5000" or "[::]:5000""#.into())
 }
 
 /// The variables that made an unknown entry, if it was made by variables alone.

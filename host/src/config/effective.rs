@@ -27,6 +27,8 @@ pub const SIGNING_KEY_MIN_BYTES: usize = 16;
 pub struct Server {
     /// `listen`, default `127.0.0.1:5000`.
     pub listen: SocketAddr,
+    /// `admin`, default none: where `/healthz` and `/metrics` are served, apart from clients.
+    pub admin: Option<SocketAddr>,
     /// `worker_threads`, default 0: one a core.
     pub worker_threads: usize,
     /// `connections_max`, default 10,000: more wait until one ends.
@@ -138,6 +140,7 @@ impl Server {
         let mut keys = checker.section(&["server"], entry);
         let server = Self {
             listen: keys.address("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 5000))),
+            admin: keys.optional_address("admin"),
             worker_threads: number(keys.count("worker_threads", 0, 0..=1_024)),
             connections_max: number(keys.count("connections_max", 10_000, 1..=1_000_000)),
             header_max_bytes: number(keys.bytes("header_max_bytes", 64 * KIB, 8 * KIB..=MIB)),

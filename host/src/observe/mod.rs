@@ -1,9 +1,14 @@
-//! Logs: lines for people on a terminal, JSON otherwise.
+//! What the operator sees of a running registry: logs here, lines for people on a terminal and JSON otherwise; the format of metrics in
+//! `prometheus`.
+
+mod prometheus;
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
+
+pub use prometheus::{Exposition, Labels};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderName, Request, Response};
 use http_body::Body as _;
@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::answering::Answer;
 use super::incoming::IdleLimited;
 use super::outgoing::Outgoing;
+use super::traffic::Traffic;
 use super::wire::{Regions, Wire};
 use super::{RequestId, ServerOptions};
 use crate::api::Api;
@@ -25,24 +26,26 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What all connections have in common.
 pub(super) struct Connection {
-    api: Api,
+    api: Arc<Api>,
+    traffic: Arc<Traffic>,
     http: http1::Builder,
     body_idle: Duration,
 }
 
 impl Connection {
-    pub(super) fn new(api: Api, options: &ServerOptions) -> Self {
+    pub(super) fn new(api: Arc<Api>, traffic: Arc<Traffic>, options: &ServerOptions) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(options.keep_alive_idle).max_header_size(options.header_max_bytes);
         http.max_buf_size(options.receive_max_bytes);
-        Self { api, http, body_idle: options.body_idle }
+        Self { api, traffic, http, body_idle: options.body_idle }
     }
 
     /// Serves the client at `peer` until it goes, or until `stopped` turns true and the request under way is answered.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: IpAddr, mut stopped: watch::Receiver<bool>) {
+        let _open = self.traffic.connection();
         // Answers are whole when they are written: waiting for more to send with them only delays them.
         let _ = stream.set_nodelay(true);
-        let wire = Wire::new(stream, self.body_idle);
+        let wire = Wire::new(stream, self.body_idle, self.traffic.clone());
         let (regions, answering) = (wire.regions(), wire.answering());
         let service = service_fn(|request: Request<hyper::body::Incoming>| {
             // Here and not in the future: hyper looks whether the client is there before it polls that. A body that ends early is broken.
@@ -73,10 +76,11 @@ impl Connection {
         regions: Arc<Regions>,
         answering: Option<Answer>,
     ) -> Result<Response<Outgoing>, Infallible> {
-        let id = RequestId::next();
+        let (id, began) = (RequestId::next(), Instant::now());
         let (parts, body) = request.into_parts();
         let incoming = Incoming::new(IdleLimited::new(body, self.body_idle));
-        let answer = self.api.answer(&parts, incoming, peer, id.as_trace_id()).await;
+        let (resource, answer) = self.api.answer(&parts, incoming, peer, id.as_trace_id()).await;
+        self.traffic.answered(&parts.method, resource, answer.status(), began.elapsed());
         let status = answer.status().as_u16();
         tracing::debug!(request = %id, method = %parts.method, path = parts.uri.path(), status, "answered");
         let mut answer = answer.map(|body| Outgoing::new(body, regions, answering));

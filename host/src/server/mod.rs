@@ -6,13 +6,17 @@
 //! | `wire` | its socket: idle limits, and files that are sent without being read |
 //! | `outgoing`, `incoming` | bodies in both directions |
 //! | `answering` | clients that have stopped to send and wait for their answer |
+//! | `traffic` | what is counted |
+//! | `admin` | the operator's own listener |
 //! | `request_id` | what joins an answer and its log lines |
 
+mod admin;
 mod answering;
 mod connection;
 mod incoming;
 mod outgoing;
 mod request_id;
+mod traffic;
 mod wire;
 
 use std::io;
@@ -26,7 +30,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::api::Api;
 use connection::Connection;
 
+pub use admin::{Admin, MetricsPage};
 pub use request_id::RequestId;
+pub use traffic::{Answered, DURATION_BOUNDS, Durations, Traffic};
 
 /// How many connections the system keeps until they are accepted; the system's own limit may be lower.
 const BACKLOG: u32 = 1024;
@@ -52,6 +58,7 @@ pub struct ServerOptions {
 pub struct Server {
     listener: TcpListener,
     connection: Arc<Connection>,
+    traffic: Arc<Traffic>,
     options: ServerOptions,
 }
 
@@ -60,14 +67,16 @@ impl Server {
     ///
     /// # Errors
     /// The system's, if the address is in use or not ours.
-    pub fn bind(address: SocketAddr, api: Api, options: ServerOptions) -> io::Result<Self> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // Or a restart waits until the connections of the last run are forgotten.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        let listener = socket.listen(BACKLOG)?;
-        let connection = Arc::new(Connection::new(api, &options));
-        Ok(Self { listener, connection, options })
+    pub fn bind(address: SocketAddr, api: Arc<Api>, options: ServerOptions) -> io::Result<Self> {
+        let listener = bind(address)?;
+        let traffic = Arc::new(Traffic::default());
+        let connection = Arc::new(Connection::new(api, traffic.clone(), &options));
+        Ok(Self { listener, connection, traffic, options })
+    }
+
+    /// What is counted of this listener.
+    pub fn traffic(&self) -> Arc<Traffic> {
+        self.traffic.clone()
     }
 
     /// The bound address, with the port that the system chose for port 0.
@@ -100,6 +109,14 @@ impl Server {
         let _ = stop.send(true);
         drain(&slots, &self.options).await
     }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Or a restart waits until the connections of the last run are forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// A client, where it is, and its slot. An error of one client (it went away while it waited) is no error of ours.

@@ -10,8 +10,10 @@ use longshore_loader::DriverHandle;
 use longshore_loader::api::{Call, Condition, Driver, DriverError, ErrorClass, KeyBuf, convenience};
 use tokio::sync::OnceCell;
 
+use super::counts::UploadCounts;
 use super::error::{StoreError, found};
 use super::facts::Facts;
+use super::health::LastHealth;
 use super::layout;
 use super::redirect::Redirect;
 use crate::oci::{Digest, RepositoryName, SigningKeys, UploadId};
@@ -55,6 +57,10 @@ pub struct Storage {
     pub(super) facts: Facts,
     pub(super) options: StorageOptions,
     pub(super) redirect: Option<Redirect>,
+    /// Whether the registry is of no use without it.
+    pub(super) required: bool,
+    pub(super) uploads: UploadCounts,
+    pub(super) last_health: LastHealth,
     /// Empty until an upload needs them: a start reads and writes nothing, and a store that nobody may write to can be pulled from.
     keys: OnceCell<SigningKeys>,
     cancelled: Mutex<Uploads>,
@@ -91,13 +97,31 @@ impl Storage {
         let facts = Facts::new(options.facts_max, options.cached_manifest_max_bytes, options.facts_keep);
         let (cancelled, recorded) = (Mutex::default(), Mutex::default());
         let (keys, manifest_deletes) = (OnceCell::new_with(keys), AtomicU64::new(0));
-        Self { driver, facts, options, redirect: None, keys, cancelled, recorded, manifest_deletes }
+        let (redirect, required, uploads, last_health) = (None, true, UploadCounts::default(), LastHealth::default());
+        Self { driver, facts, options, redirect, required, uploads, last_health, keys, cancelled, recorded, manifest_deletes }
     }
 
     /// The storage with redirects to where its driver keeps blobs, which needs a driver that can sign URLs.
     #[must_use]
     pub fn with_redirect(self, redirect: Option<Redirect>) -> Self {
         Self { redirect, ..self }
+    }
+
+    /// The storage as one that the registry can do without, or not.
+    #[must_use]
+    pub fn with_required(self, required: bool) -> Self {
+        Self { required, ..self }
+    }
+
+    /// The operator's name of it.
+    pub fn name(&self) -> &str {
+        let origin = self.driver.origin();
+        origin.split_once('/').map_or(origin, |(_, instance)| instance)
+    }
+
+    /// What happened to uploads.
+    pub fn upload_counts(&self) -> &UploadCounts {
+        &self.uploads
     }
 
     /// The driver.
@@ -181,13 +205,25 @@ type Route = dyn Fn(&str) -> Routed + Send + Sync;
 /// All storages, and the rule that sends a repository to one of them.
 pub struct Store {
     storages: Vec<Arc<Storage>>,
+    closed: Vec<String>,
     route: Box<Route>,
 }
 
 impl Store {
     /// `route` says where a repository lies.
     pub fn new(storages: Vec<Arc<Storage>>, route: impl Fn(&str) -> Routed + Send + Sync + 'static) -> Self {
-        Self { storages, route: Box::new(route) }
+        Self { storages, closed: Vec::new(), route: Box::new(route) }
+    }
+
+    /// The store with the names of storages that could not be opened.
+    #[must_use]
+    pub fn with_closed(self, closed: Vec<String>) -> Self {
+        Self { closed, ..self }
+    }
+
+    /// The storages that could not be opened.
+    pub fn closed(&self) -> &[String] {
+        &self.closed
     }
 
     /// A repository, which need not exist, for a request with this trace id.

@@ -23,6 +23,7 @@ mod manifest;
 mod manifest_refused;
 mod many_hosts;
 mod mount;
+mod observe;
 mod plan;
 mod process;
 mod redirect;

@@ -1,23 +1,54 @@
 //! What this host offers to drivers: its log, its counters, its blocking threads.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use longshore_plugin_api::{HostServices, Level};
 
 /// How many counters one instance may have; more are ignored, so that a driver cannot fill the host's memory.
 const COUNTERS_MAX: usize = 256;
+/// The longest name of a counter, in bytes; those with a longer one are ignored too.
+const COUNTER_NAME_MAX_BYTES: usize = 64;
+
+/// What an instance counts itself.
+#[derive(Default)]
+pub(crate) struct Counters(Mutex<BTreeMap<String, u64>>);
+
+impl Counters {
+    pub(crate) fn all(&self) -> Vec<(String, u64)> {
+        let counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counters.iter().map(|(name, value)| (name.clone(), *value)).collect()
+    }
+
+    fn add(&self, name: &str, value: u64) {
+        let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = counters.get_mut(name) {
+            *counter = counter.saturating_add(value);
+        } else if counters.len() < COUNTERS_MAX && is_name(name) {
+            counters.insert(name.to_owned(), value);
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=COUNTER_NAME_MAX_BYTES).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
 
 pub(crate) struct Services {
     origin: Box<str>,
-    counters: Mutex<BTreeMap<String, u64>>,
+    counters: Arc<Counters>,
     runtime: tokio::runtime::Handle,
 }
 
 impl Services {
     /// Services on the current tokio runtime.
     pub(crate) fn new(origin: &str) -> Self {
-        Self { origin: origin.into(), counters: Mutex::default(), runtime: tokio::runtime::Handle::current() }
+        Self { origin: origin.into(), counters: Arc::default(), runtime: tokio::runtime::Handle::current() }
+    }
+
+    /// What the instance counts, for whoever reports it.
+    pub(crate) fn counters(&self) -> Arc<Counters> {
+        self.counters.clone()
     }
 }
 
@@ -34,16 +65,33 @@ impl HostServices for Services {
     }
 
     fn count(&self, name: &str, value: u64) {
-        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counter) = counters.get_mut(name) {
-            *counter = counter.saturating_add(value);
-        } else if counters.len() < COUNTERS_MAX && !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
-            counters.insert(name.to_owned(), value);
-        }
+        self.counters.add(name, value);
     }
 
     fn run_blocking(&self, job: Box<dyn FnOnce() + Send>) {
         // The pool's size is the runtime's `max_blocking_threads`; its queue is bounded by the calls that wait for an answer.
         self.runtime.spawn_blocking(job);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_of_an_instance_have_names_and_a_limit() {
+        let counters = Counters::default();
+        for (name, value) in [("swept", 2), ("swept", 3), ("", 1), ("Swept", 1), ("a-b", 1), ("full", u64::MAX), ("full", 1)] {
+            counters.add(name, value);
+        }
+        counters.add(&"a".repeat(65), 1);
+        assert_eq!(counters.all(), [("full".to_owned(), u64::MAX), ("swept".to_owned(), 5)], "a name is a-z and _, 64 at most");
+        for number in 0..1_000_u32 {
+            let name: String = number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect();
+            counters.add(&name, 1);
+        }
+        counters.add("swept", 1);
+        assert_eq!(counters.all().len(), COUNTERS_MAX, "a driver cannot fill the host's memory");
+        assert!(counters.all().contains(&("swept".to_owned(), 6)), "those that are there go on counting");
     }
 }
