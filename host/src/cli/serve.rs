@@ -18,8 +18,9 @@ const RECEIVE_MAX_BYTES: usize = 512 * 1024;
 
 pub(super) fn serve(config: &Config, ready: &[Ready]) -> Result<(), Exit> {
     log(config);
-    for warnings in ready.iter().map(|one| &one.warnings).filter(|warnings| !warnings.is_empty()) {
-        tracing::warn!("{}", warnings.render(false).trim_end());
+    let warnings = storages::warnings(config, ready);
+    if !warnings.is_empty() {
+        tracing::warn!("{warnings}");
     }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if config.server.worker_threads > 0 {

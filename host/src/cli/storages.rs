@@ -102,9 +102,16 @@ fn unsigned_redirect(config: &Config, storage: &config::Storage, inspection: &In
     Some(config.fault_at_redirect(storage, message).hint("leave redirect out, or use a driver that declares it"))
 }
 
-/// The schema of an instance whose driver can be read, for showing its settings.
-pub(super) fn readable_schema(config: &Config, instance: &Instance) -> Option<Schema> {
-    schema(config, instance, &verified(config, instance).ok()?).ok()
+/// What a start or a check warns of.
+pub(super) fn warnings(config: &Config, ready: &[Ready]) -> Faults {
+    config.warnings(ready.iter().map(|one| &one.warnings))
+}
+
+/// The driver's name and the schema of an instance whose driver can be read, for showing its settings.
+pub(super) fn readable_schema(config: &Config, instance: &Instance) -> Option<(String, Schema)> {
+    let inspection = verified(config, instance).ok()?;
+    let schema = schema(config, instance, &inspection).ok()?;
+    Some((inspection.info().name.clone(), schema))
 }
 
 fn verified(config: &Config, instance: &Instance) -> Result<Inspection, Refusal> {

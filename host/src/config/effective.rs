@@ -7,10 +7,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use longshore_loader::api::schema::Kind;
 use serde_json::Value as Json;
 
 use super::checked::{Checker, Section};
 use super::environment::Environment;
+use super::keys::text;
 use super::secret::{self, Reference, Secret};
 use super::written::{Entry, Node, Origin, Value};
 
@@ -179,6 +181,7 @@ impl Registry {
 fn signing_keys(keys: &mut Section<'_>, environment: &Environment) -> Vec<Secret> {
     const KEY: &str = "upload_signing_keys";
     let (list, origin) = keys.list(KEY, r#"must be a list such as [{ env = "NAME" }, { file = "PATH" }]"#);
+    keys.takes(Kind::Array(Box::new(text())), None).secret = true;
     let mut secrets = Vec::new();
     for node in &list {
         if Reference::of(node).is_some() {

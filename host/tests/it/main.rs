@@ -27,6 +27,7 @@ mod observe;
 mod plan;
 mod process;
 mod redirect;
+mod reference;
 mod referrer;
 mod resume;
 mod support;
