@@ -16,6 +16,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use exit::Exit;
 
 use crate::config::{Config, Faults, variables};
+use crate::observe;
 use storages::Ready;
 
 /// A container registry whose storage is a plug-in.
@@ -247,7 +248,7 @@ fn faulty(faults: &Faults) -> Exit {
 /// A line for people, on standard error.
 fn say(text: &str) {
     // If standard error is closed, nobody can be told.
-    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+    let _ = writeln!(std::io::stderr(), "{}", observe::without_secrets(text.trim_end()));
 }
 
 /// The output of a command, on standard output. A reader that has seen enough (`| head`) is no error.

@@ -11,6 +11,7 @@ use longshore_loader::{
 use serde_json::Value;
 
 use crate::config::{self, Config, DriverFile, Fault, Faults, Instance, MissingReferences};
+use crate::observe;
 use crate::oci::SigningKeys;
 use crate::store::{self, Redirect, Storage, StorageOptions};
 
@@ -42,6 +43,7 @@ impl Ready {
 /// # Errors
 /// All faults of all storages together.
 pub(super) fn check(config: &Config) -> Result<Vec<Ready>, Faults> {
+    observe::hide(config.registry.upload_signing_keys.iter().map(|key| key.expose().to_owned()));
     let (mut ready, mut faults) = (Vec::new(), Faults::default());
     for (name, storage) in &config.storage {
         match check_storage(config, name, storage) {
@@ -70,6 +72,7 @@ fn check_driver(config: &Config, storage: &config::Storage, instance: &Instance)
     let inspection = verified(config, instance).map_err(|refusal| Faults::from(refused(config, instance, &refusal)))?;
     fits_its_place(config, instance, &inspection, std::ptr::eq(instance, &storage.driver))?;
     let schema = schema(config, instance, &inspection)?;
+    observe::hide(config.secrets(instance, &schema));
     let settings = match (config.check_settings(instance, &schema), unsigned_redirect(config, storage, &inspection)) {
         (Ok(settings), None) => settings,
         (settings, cannot_sign) => return Err(settings.err().into_iter().flatten().chain(cannot_sign).collect()),

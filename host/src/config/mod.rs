@@ -9,7 +9,7 @@
 //! | what each key means | `keys` |
 //! | every key with its default | `effective`, `storage`, `redirect`, with `glob` and `network` for patterns |
 //! | a driver's settings against its schema | `settings` |
-//! | references to secrets | `secret` |
+//! | references to secrets, passwords in URLs | `secret`, `userinfo` |
 //! | reports | `fault`, `show`, `explain`, with `words` for types and defaults |
 //! | what is made for editors and readers | `json_schema`, `reference` |
 //!
@@ -31,6 +31,7 @@ mod secret;
 mod settings;
 mod show;
 mod storage;
+mod userinfo;
 mod words;
 mod written;
 
@@ -157,6 +158,11 @@ impl Config {
     /// Every setting that does not fit and every reference that leads nowhere, at its line.
     pub fn check_settings(&self, instance: &Instance, schema: &Schema) -> Result<Json, Faults> {
         self.resolved(instance, schema).check()
+    }
+
+    /// The texts in an instance's settings that nobody may see: its secrets, what a reference gave, and the passwords in its URLs.
+    pub fn secrets(&self, instance: &Instance, schema: &Schema) -> Vec<String> {
+        self.resolved(instance, schema).secrets()
     }
 
     /// The deprecated settings that an instance uses, to warn of.

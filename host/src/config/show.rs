@@ -11,6 +11,7 @@ use super::explain::InEffect;
 use super::fault::Faults;
 use super::settings::Resolved;
 use super::storage::Instance;
+use super::userinfo;
 use super::written::{Entry, Origin, Value};
 
 /// What stands in place of a secret.
@@ -182,6 +183,7 @@ fn without_secrets(value: Json, property: Option<&Property>, path: &mut Vec<Stri
     match value {
         Json::Array(list) => list.into_iter().enumerate().map(|(index, value)| below(index.to_string(), value)).collect(),
         Json::Object(map) => map.into_iter().map(|(key, value)| (key.clone(), below(key, value))).collect(),
+        Json::String(text) => userinfo::hidden(&text).into(),
         leaf => leaf,
     }
 }

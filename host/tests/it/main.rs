@@ -30,6 +30,7 @@ mod redirect;
 mod reference;
 mod referrer;
 mod resume;
+mod secrets;
 mod support;
 mod tag;
 mod upload;
