@@ -32,6 +32,7 @@ pub(super) struct Known {
 }
 
 /// What one run over a tree finds.
+#[derive(Default)]
 pub(super) struct Checker {
     /// The words for keys, which know those that go out of use.
     about: &'static [About],
@@ -92,8 +93,7 @@ impl<T: Into<String>> From<T> for Refusal {
 impl Checker {
     /// A checker that warns of keys which have a successor in `about`.
     pub(super) fn new(about: &'static [About]) -> Self {
-        let (faults, warnings, rows, known, strays, revealed) = Default::default();
-        Self { about, faults, warnings, rows, known, strays, revealed }
+        Self { about, ..Self::default() }
     }
 
     /// Takes the sections out of the whole tree.

@@ -17,6 +17,15 @@ const STATUSES: [u16; 28] = [
 /// The upper ends of the histogram's buckets, in seconds.
 pub const DURATION_BOUNDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
+/// The resources are numbered as they stand in `ALL`, so that a number is an index.
+const _: () = {
+    let mut index = 0;
+    while index < Resource::ALL.len() {
+        assert!(Resource::ALL[index] as usize == index, "the resources are counted from 0, in their order");
+        index += 1;
+    }
+};
+
 /// All that is counted of a listener.
 #[derive(Debug, Default)]
 pub struct Traffic {

@@ -66,12 +66,20 @@ impl CallCounts {
     fn end<T>(&self, kind: CallKind, answer: &Result<T, DriverError>) {
         let count = match answer {
             Ok(_) => &self.answered[kind as usize],
-            // The classes are numbered in the order of `ALL`.
             Err(error) => &self.failed[kind as usize][error.class() as usize],
         };
         count.fetch_add(1, Ordering::Relaxed);
     }
 }
+
+/// The classes are numbered as they stand in `ALL`, so that a number is an index.
+const _: () = {
+    let mut index = 0;
+    while index < ErrorClass::ALL.len() {
+        assert!(ErrorClass::ALL[index] as usize == index, "the classes are counted from 0, without a gap");
+        index += 1;
+    }
+};
 
 /// An open instance; cheap to clone. It is a [`Driver`] itself.
 #[derive(Clone)]
