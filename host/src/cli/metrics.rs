@@ -63,8 +63,8 @@ fn http(page: &mut Exposition, traffic: &Traffic) {
     let ((received, sent), (open, accepted)) = (traffic.bytes(), traffic.connections());
     page.single("longshore_http_received_bytes_total", "counter", "Bytes that came from clients, heads included.", received);
     page.single("longshore_http_sent_bytes_total", "counter", "Bytes that went to clients, heads included.", sent);
-    page.single("longshore_http_connections", "gauge", "Connections that are open.", open);
-    page.single("longshore_http_connections_total", "counter", "Connections that were accepted.", accepted);
+    page.single("longshore_http_connections_open", "gauge", "Connections that are open.", open);
+    page.single("longshore_http_connections_accepted_total", "counter", "Connections that were accepted.", accepted);
 }
 
 fn storages(page: &mut Exposition, storages: &[StorageHealth]) {

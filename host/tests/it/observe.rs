@@ -135,7 +135,7 @@ fn metrics_count_what_clients_did() {
     }
     let upload = |event: &str| samples[&format!(r#"longshore_uploads_total{{storage="main",event="{event}"}}"#)];
     assert_eq!((upload("begun"), upload("finished"), upload("cancelled")), (2.0, 1.0, 1.0));
-    assert_eq!(samples["longshore_http_connections_total"], 6.0, "one for each request of this test, the metrics' own apart");
+    assert_eq!(samples["longshore_http_connections_accepted_total"], 6.0, "one for each request of this test, the metrics' own apart");
     assert!(samples.keys().any(|name| name.starts_with("longshore_build_info{version=\"")));
 
     let call = |driver: &str, layer: u8, rest: &str| {
@@ -143,6 +143,8 @@ fn metrics_count_what_clients_did() {
     };
     assert_eq!(call("memory", 0, r#"call="commit",outcome="ok""#), 1.0);
     assert_eq!(call("count", 1, r#"call="commit",outcome="ok""#), 1.0);
+    let own = samples[r#"longshore_driver_count_commit_calls_total{storage="main",driver="count",layer="1"}"#];
+    assert_eq!(own, 1.0, "what a driver counts itself is there too");
     assert!(call("memory", 0, r#"call="read",outcome="not_found""#) >= 1.0, "a failed call is told by its class");
 }
 
