@@ -35,6 +35,7 @@ fn page(api: Arc<Api>, traffic: Arc<Traffic>) -> Box<MetricsPage> {
             storages(&mut page, &api.store().health().await);
             uploads(&mut page, api.store());
             calls(&mut page, api.store());
+            restarts(&mut page, api.store());
             counters(&mut page, api.store());
             page.into_text()
         })
@@ -106,6 +107,14 @@ fn calls(page: &mut Exposition, store: &Store) {
                 page.sample(CALLS, &labels, count);
             }
         }
+    }
+}
+
+fn restarts(page: &mut Exposition, store: &Store) {
+    const RESTARTS: &str = "longshore_driver_restarts_total";
+    page.family(RESTARTS, "counter", "How often the process of an isolated driver was started again.");
+    for (storage, driver, layer, handle) in drivers(store).filter(|(.., handle)| handle.is_isolated()) {
+        page.sample(RESTARTS, &[("storage", storage), ("driver", driver), ("layer", &layer)], handle.restarts());
     }
 }
 

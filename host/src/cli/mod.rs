@@ -198,6 +198,11 @@ impl ConfigFile {
     }
 }
 
+/// Serves a driver and never returns, if this process was started by a host to isolate one.
+pub fn become_driver() {
+    longshore_loader::run_if_child();
+}
+
 /// Runs the command line of this process.
 pub fn run() -> Exit {
     let arguments = match Arguments::try_parse() {

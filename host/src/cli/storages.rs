@@ -6,7 +6,8 @@ use longshore_loader::api::metadata::Consistency;
 use longshore_loader::api::schema::Schema;
 use longshore_loader::api::{Capabilities, Capability, DriverError, ErrorClass};
 use longshore_loader::{
-    DriverHandle, DriverSource, Inspection, LoadedDriver, OpenOptions, Policy, Refusal, Sha256, inspect, load, locate, verify,
+    DriverHandle, DriverSource, Inspection, Isolation, LoadedDriver, OpenOptions, Policy, Refusal, Sha256, inspect, load, locate,
+    open_isolated, verify,
 };
 use serde_json::Value;
 
@@ -28,6 +29,8 @@ pub(super) struct Ready {
 pub(super) struct ReadyDriver {
     pub(super) inspection: Inspection,
     settings: Value,
+    /// How its own process is kept, if it has one.
+    pub(super) isolation: Option<Isolation>,
 }
 
 impl Ready {
@@ -82,7 +85,7 @@ fn check_driver(config: &Config, storage: &config::Storage, instance: &Instance)
         let fault = config.fault_at_driver(instance, message).hint("set accept_eventual = true to use it all the same");
         return Err(fault.into());
     }
-    Ok((ReadyDriver { inspection, settings }, config.setting_warnings(instance, &schema)))
+    Ok((ReadyDriver { inspection, settings, isolation: instance.isolation.clone() }, config.setting_warnings(instance, &schema)))
 }
 
 /// A layer needs a driver below it, and what is no layer would never call one.
@@ -120,6 +123,7 @@ pub(super) fn readable_schema(config: &Config, instance: &Instance) -> Option<(S
 fn verified(config: &Config, instance: &Instance) -> Result<Inspection, Refusal> {
     let mut policy = Policy::of_this_host();
     policy.sha256 = instance.sha256.map(Sha256);
+    policy.allow_abort = instance.isolation.is_some();
     let source = match &instance.file {
         DriverFile::Name(driver) => {
             policy.expected_name = Some(driver.clone());
@@ -155,11 +159,18 @@ pub(super) enum OpenError {
 /// Loads a storage's drivers and opens them, from the one that keeps the bytes to the outermost layer.
 pub(super) async fn open(config: &Config, ready: &Ready) -> Result<Arc<Storage>, OpenError> {
     let options = OpenOptions { open_limit: config.drivers.open, call_limit: config.drivers.call };
-    // Loaded before any is opened, so that one that is refused leaves none behind.
-    let loaded = ready.stack.iter().map(|one| Ok((load_one(ready, one)?, &one.settings))).collect::<Result<Vec<_>, OpenError>>()?;
+    // Loaded before any is opened, so that one that is refused leaves none behind. What is isolated is loaded in its own process only.
+    let load = |one| Ok((load_here(ready, one)?, one));
+    let loaded = ready.stack.iter().map(load).collect::<Result<Vec<_>, OpenError>>()?;
     let mut opened: Option<DriverHandle> = None;
-    for (driver, settings) in loaded.iter().rev() {
-        let over = driver.open_over(opened.take(), &ready.name, settings, &options).await;
+    for (driver, one) in loaded.iter().rev() {
+        let over = match (driver, &one.isolation) {
+            (Some(driver), _) => driver.open_over(opened.take(), &ready.name, &one.settings, &options).await,
+            (None, isolation) => {
+                let isolation = isolation.clone().unwrap_or_default();
+                open_isolated(&one.inspection, &ready.name, &one.settings, &options, &isolation).await
+            }
+        };
         opened = Some(over.map_err(|source| OpenError::Driver { name: ready.name.clone(), source })?);
     }
     let handle = opened.expect("a storage has a driver, or its configuration was refused");
@@ -168,14 +179,18 @@ pub(super) async fn open(config: &Config, ready: &Ready) -> Result<Arc<Storage>,
     Ok(Arc::new(storage.with_redirect(settings.redirect.as_ref().map(redirect)).with_required(settings.required)))
 }
 
-fn load_one(ready: &Ready, one: &ReadyDriver) -> Result<LoadedDriver, OpenError> {
+/// The driver in this process, unless it has one of its own.
+fn load_here(ready: &Ready, one: &ReadyDriver) -> Result<Option<LoadedDriver>, OpenError> {
+    if one.isolation.is_some() {
+        return Ok(None);
+    }
     let loaded = load(&one.inspection)?;
     if !loaded.describes_itself(&one.inspection) {
         let message = "the loaded driver describes itself otherwise than its file's note does; rebuild it";
         let source = DriverError::new(ErrorClass::Internal, message).from_instance(&one.inspection.info().name);
         return Err(OpenError::Driver { name: ready.name.clone(), source });
     }
-    Ok(loaded)
+    Ok(Some(loaded))
 }
 
 /// The configured keys; the configuration has checked that each is long enough.

@@ -110,6 +110,10 @@ pub(super) const ABOUT: &[About] = &[
     about("storage.NAME.path", Reload, "the driver's file itself, in place of its name").example(r#""/opt/drivers/libfoo.so""#),
     about("storage.NAME.sha256", Reload, "the only file that may be loaded, as 64 hexadecimal digits").absent("any file that may be loaded"),
     about("storage.NAME.settings", Reload, "what the driver is opened with, checked against the schema in its file").example(r#"{ "root": "data" }"#),
+    about("storage.NAME.isolation", Reload, "whether the driver runs in the registry's own process, or in one of its own"),
+    about("storage.NAME.memory_limit", Reload, "memory that a driver's own process may use"),
+    about("storage.NAME.restarts_max", Reload, "how often a driver's own process is started again within restart_window_secs; then the storage is degraded"),
+    about("storage.NAME.restart_window_secs", Reload, "the time in which those starts are counted"),
     about("storage.NAME.accept_eventual", Reload, "whether a driver may be used that does not show a write to everyone at once"),
     about("storage.NAME.required", Reload, "whether the registry refuses to start without this storage, and is not healthy without it"),
     about("storage.NAME.layers", Reload, "drivers that a call goes through before it comes to the one that keeps the bytes, the first one first")
@@ -145,6 +149,7 @@ pub(super) struct HostKey {
 const WHOLE: &str = r#"
 [storage.NAME]
 driver = "any"
+isolation = "process"
 redirect = {}
 layers = [{ driver = "any" }]
 [[route]]
@@ -202,7 +207,17 @@ pub(super) fn table() -> Kind {
 
 pub(super) fn of_kind(kind: Kind) -> Property {
     let (allowed, examples) = (Vec::new(), Vec::new());
-    Property { kind, required: false, default: None, allowed, description: String::new(), examples, deprecated: None, secret: false }
+    Property {
+        kind,
+        required: false,
+        default: None,
+        allowed,
+        description: String::new(),
+        examples,
+        deprecated: None,
+        secret: false,
+        format: None,
+    }
 }
 
 #[cfg(test)]

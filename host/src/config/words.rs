@@ -1,6 +1,6 @@
 //! A key's or setting's type, range and default in words; the same for `explain`, the reference pages and the examples.
 
-use longshore_loader::api::schema::{Kind, Property, Unit};
+use longshore_loader::api::schema::{Format, Kind, Property, Unit};
 use serde_json::Value as Json;
 
 use super::show::toml;
@@ -17,7 +17,11 @@ pub(super) fn kind(property: &Property) -> String {
     match &property.kind {
         Kind::String { .. } if property.secret => "secret".to_owned(),
         Kind::Array(_) if property.secret => "list of secrets".to_owned(),
-        Kind::String { .. } => format!("text{range}"),
+        Kind::String { .. } => match property.format {
+            Some(Format::Path) => format!("path{range}"),
+            Some(Format::Url) => format!("URL{range}"),
+            None => format!("text{range}"),
+        },
         Kind::Integer { unit: Some(Unit::Bytes), .. } => format!("size in bytes{range}"),
         Kind::Integer { unit: Some(Unit::Seconds), .. } => format!("duration in seconds{range}"),
         Kind::Integer { unit: Some(Unit::Milliseconds), .. } => format!("duration in milliseconds{range}"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use longshore_loader::DriverState;
 use longshore_loader::api::{Driver, DriverError, ErrorClass};
 
 use super::storage::{Storage, Store};
@@ -95,6 +96,10 @@ impl Storage {
     }
 
     async fn ask(&self, before: Option<StorageState>) -> StorageState {
+        // A driver whose process ended too often is not asked: every call fails until it is opened anew, and the log has said why.
+        if self.driver().stack().any(|driver| matches!(driver.state(), DriverState::Degraded { .. })) {
+            return StorageState::Degraded(ErrorClass::Unreachable);
+        }
         let (driver, name) = (self.driver(), self.name());
         let call = driver.call(0);
         let late = || DriverError::new(ErrorClass::Timeout, format!("health did not answer within {} s", HEALTH_MAX.as_secs()));

@@ -16,6 +16,7 @@ mod disk;
 mod driver_cli;
 mod errors;
 mod http;
+mod isolation;
 mod killed_hosts;
 mod layers;
 mod limits;

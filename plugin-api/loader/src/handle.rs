@@ -14,6 +14,7 @@ use longshore_plugin_api::{
     Prefix, Read, Upload, UploadToken,
 };
 
+use crate::isolate::{DriverState, Supervisor};
 use crate::services::Counters;
 
 macro_rules! kinds {
@@ -96,6 +97,8 @@ struct Inner {
     lower: Option<DriverHandle>,
     /// Whose timers are used: a layer may call the driver below it from a thread of its own.
     runtime: tokio::runtime::Handle,
+    /// Who keeps the driver's process, if it has one of its own.
+    supervisor: Option<Arc<Supervisor>>,
 }
 
 /// A call that ends `limit` from now.
@@ -145,7 +148,36 @@ impl DriverHandle {
         lower: Option<Self>,
     ) -> Self {
         let (counts, runtime) = (CallCounts::default(), tokio::runtime::Handle::current());
-        Self(Arc::new(Inner { driver, info, call_limit, counts, counters, lower, runtime }))
+        Self(Arc::new(Inner { driver, info, call_limit, counts, counters, lower, runtime, supervisor: None }))
+    }
+
+    /// The same instance, whose driver runs in a process that `supervisor` keeps.
+    pub(crate) fn in_process(mut self, supervisor: Arc<Supervisor>) -> Self {
+        // A handle that was made just now has no clone.
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.supervisor = Some(supervisor);
+        }
+        self
+    }
+
+    /// Whether the instance can be called now.
+    pub fn state(&self) -> DriverState {
+        self.0.supervisor.as_ref().map_or(DriverState::Serving, |supervisor| supervisor.state())
+    }
+
+    /// How often the driver's own process was started again; 0 for a driver in the host's.
+    pub fn restarts(&self) -> u64 {
+        self.0.supervisor.as_ref().map_or(0, |supervisor| supervisor.restarts())
+    }
+
+    /// The driver's own process, while it has one.
+    pub fn process_id(&self) -> Option<u32> {
+        self.0.supervisor.as_ref()?.process_id()
+    }
+
+    /// True if the driver has a process of its own.
+    pub fn is_isolated(&self) -> bool {
+        self.0.supervisor.is_some()
     }
 
     /// The driver that this one stacks on, if it is a layer.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use abi_stable::library::{AbiHeaderRef, LibraryError, ROOT_MODULE_LOADER_NAME, ROOT_MODULE_LOADER_NAME_WITH_NUL, RootModule};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use longshore_plugin_api::abi::{ABI_LAYOUT, ABI_MAJOR, ForeignDriver, RootRef, lend};
+use longshore_plugin_api::abi::{ABI_LAYOUT, ABI_MAJOR, DriverObject, ForeignDriver, RootRef, lend};
 use longshore_plugin_api::metadata::{AbiKind, DriverInfo};
 use longshore_plugin_api::{Call, Capabilities, Driver, DriverError, ErrorClass};
 use serde_json::Value;
@@ -52,6 +52,7 @@ impl Policy {
             expected_name: None,
             sha256: None,
             allow_writable: false,
+            allow_abort: false,
             host_abi_major: ABI_MAJOR,
             host_layout: ABI_LAYOUT.to_owned(),
             host_extensions: Vec::new(),
@@ -217,19 +218,29 @@ impl LoadedDriver {
         let capabilities = stacked(self.info.known_capabilities(), lower.as_ref());
         let names = (instance, origin.as_str());
         let lent = lower.clone().map(|lower| lend(lower.clone(), lower.capabilities()));
-        let opening = async {
-            match self.entry {
-                Entry::Rust(root) => ForeignDriver::open(root, settings, names, capabilities, (services, |_| None), lent).await,
-                // Its table has no place for a lower one, and a note that says otherwise was refused.
-                Entry::C(table) => c::open(table, settings, names, &self.info, services).await,
-            }
-        };
+        let opening = self.instance(settings, names, capabilities, services, lent);
         match tokio::time::timeout(options.open_limit, opening).await {
             Ok(driver) => Ok(DriverHandle::new(driver?, self.info.clone(), options.call_limit, counters, lower)),
             Err(_) => {
                 let message = format!("open did not answer within {} s (drivers.open_secs)", options.open_limit.as_secs());
                 Err(DriverError::new(ErrorClass::Timeout, message).from_instance(&origin))
             }
+        }
+    }
+
+    /// An instance without a handle around it, and without a limit to how long it may take to open.
+    pub(crate) async fn instance(
+        &self,
+        settings: &Value,
+        names: (&str, &str),
+        capabilities: Capabilities,
+        services: Arc<Services>,
+        lower: Option<DriverObject>,
+    ) -> Result<ForeignDriver, DriverError> {
+        match self.entry {
+            Entry::Rust(root) => ForeignDriver::open(root, settings, names, capabilities, (services, |_| None), lower).await,
+            // Its table has no place for a lower one, and a note that says otherwise was refused.
+            Entry::C(table) => c::open(table, settings, names, &self.info, services).await,
         }
     }
 

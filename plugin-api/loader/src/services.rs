@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use longshore_plugin_api::{HostServices, Level};
 
+use crate::isolate::ToHost;
+
 /// How many counters one instance may have; more are ignored, so that a driver cannot fill the host's memory.
 const COUNTERS_MAX: usize = 256;
 /// The longest name of a counter, in bytes; those with a longer one are ignored too.
@@ -35,42 +37,68 @@ fn is_name(name: &str) -> bool {
 }
 
 pub(crate) struct Services {
-    origin: Box<str>,
-    counters: Arc<Counters>,
+    sink: Sink,
     runtime: tokio::runtime::Handle,
+}
+
+/// Where log and counters are.
+enum Sink {
+    Here {
+        origin: Box<str>,
+        counters: Arc<Counters>,
+    },
+    /// In the host of which this process is a child.
+    Host(Arc<ToHost>),
 }
 
 impl Services {
     /// Services on the current tokio runtime.
     pub(crate) fn new(origin: &str) -> Self {
-        Self { origin: origin.into(), counters: Arc::default(), runtime: tokio::runtime::Handle::current() }
+        Self { sink: Sink::Here { origin: origin.into(), counters: Arc::default() }, runtime: tokio::runtime::Handle::current() }
     }
 
-    /// What the instance counts, for whoever reports it.
+    /// Those of a child: its blocking threads are its own.
+    pub(crate) fn of_child(host: Arc<ToHost>) -> Self {
+        Self { sink: Sink::Host(host), runtime: tokio::runtime::Handle::current() }
+    }
+
+    /// What the instance counts, for whoever reports it. A child counts nothing itself.
     pub(crate) fn counters(&self) -> Arc<Counters> {
-        self.counters.clone()
+        match &self.sink {
+            Sink::Here { counters, .. } => counters.clone(),
+            Sink::Host(_) => Arc::default(),
+        }
     }
 }
 
 impl HostServices for Services {
     fn log(&self, level: Level, message: &str) {
-        let driver = &*self.origin;
-        match level {
-            Level::Error => tracing::error!(target: "longshore::driver", driver, "{message}"),
-            Level::Warn => tracing::warn!(target: "longshore::driver", driver, "{message}"),
-            Level::Info => tracing::info!(target: "longshore::driver", driver, "{message}"),
-            Level::Debug => tracing::debug!(target: "longshore::driver", driver, "{message}"),
-            Level::Trace => tracing::trace!(target: "longshore::driver", driver, "{message}"),
+        match &self.sink {
+            Sink::Here { origin, .. } => log(origin, level, message),
+            Sink::Host(host) => host.log(level, message),
         }
     }
 
     fn count(&self, name: &str, value: u64) {
-        self.counters.add(name, value);
+        match &self.sink {
+            Sink::Here { counters, .. } => counters.add(name, value),
+            Sink::Host(host) => host.count(name, value),
+        }
     }
 
     fn run_blocking(&self, job: Box<dyn FnOnce() + Send>) {
         // The pool's size is the runtime's `max_blocking_threads`; its queue is bounded by the calls that wait for an answer.
         self.runtime.spawn_blocking(job);
+    }
+}
+
+fn log(driver: &str, level: Level, message: &str) {
+    match level {
+        Level::Error => tracing::error!(target: "longshore::driver", driver, "{message}"),
+        Level::Warn => tracing::warn!(target: "longshore::driver", driver, "{message}"),
+        Level::Info => tracing::info!(target: "longshore::driver", driver, "{message}"),
+        Level::Debug => tracing::debug!(target: "longshore::driver", driver, "{message}"),
+        Level::Trace => tracing::trace!(target: "longshore::driver", driver, "{message}"),
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Policy {
     pub sha256: Option<Sha256>,
     /// True to load a file that every user of the machine could have written.
     pub allow_writable: bool,
+    /// True to load a file whose panics end its process, which then has to be its own.
+    pub allow_abort: bool,
     /// The ABI major that this host speaks.
     pub host_abi_major: u32,
     /// The fingerprint of its tables.
@@ -54,7 +56,7 @@ fn check(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
     name(inspection, policy)?;
     abi(inspection, policy)?;
     contract(inspection)?;
-    panics(inspection)?;
+    panics(inspection, policy)?;
     libc(inspection, policy)
 }
 
@@ -189,16 +191,16 @@ fn contract(inspection: &Inspection) -> Result<(), Fault> {
     ))
 }
 
-fn panics(inspection: &Inspection) -> Result<(), Fault> {
+fn panics(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
     let strategy = &inspection.info().panic;
     // C has no panics; where a driver's language has them, none leaves a call (longshore_driver.h).
-    if strategy == "unwind" || inspection.info().abi.kind() == Some(AbiKind::C) {
+    if policy.allow_abort || strategy == "unwind" || inspection.info().abi.kind() == Some(AbiKind::C) {
         return Ok(());
     }
     Err(Fault::new(
         RefusalCode::PanicAbort,
         format!("it was built with panic = {:?}: its first panic would end the host", plain(strategy)),
-        "build the driver with panic = \"unwind\" in its profile",
+        "build the driver with panic = \"unwind\" in its profile, or give it a process of its own: isolation = \"process\"",
     ))
 }
 

@@ -1,4 +1,6 @@
 //! The real program, started on a free port and stopped as an operator stops it.
+//!
+//! With the variable `LONGSHORE_TEST_ISOLATION=process`, drivers run in processes of their own.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -161,7 +163,8 @@ impl Registry {
         let folder = start.folder.unwrap_or_else(|| Arc::new(tempfile::tempdir().expect("a folder can be made")));
         let root = folder.path().join("data");
         let root = if start.driver == "filesystem" { format!("root = {root:?}\n") } else { String::new() };
-        let storage = format!("driver = {:?}\n[storage.main.settings]\n{root}{}", start.driver, start.settings);
+        let isolation = std::env::var("LONGSHORE_TEST_ISOLATION").unwrap_or("in-process".into());
+        let storage = format!("driver = {:?}\nisolation = {isolation:?}\n[storage.main.settings]\n{root}{}", start.driver, start.settings);
         let storage = start.storage.unwrap_or(storage);
         let text = format!("server.listen = \"127.0.0.1:0\"\n{}\n[storage.main]\n{storage}\n{}\n", start.keys, start.tables);
         let file = tempfile::Builder::new().suffix(".toml").tempfile_in(folder.path()).expect("a file can be made");
@@ -208,6 +211,11 @@ impl Registry {
     #[track_caller]
     pub(crate) fn logged(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         self.log.wait(what, |line| serde_json::from_str(line).ok().filter(|line| wanted(line)))
+    }
+
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// How many files and sockets the process has open.
