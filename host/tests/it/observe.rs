@@ -149,6 +149,21 @@ fn metrics_count_what_clients_did() {
 }
 
 #[test]
+fn driver_whose_process_ends_too_often_is_degraded_in_health_and_metrics() {
+    let storage = "driver = \"specimen-dies\"\nisolation = \"process\"\nrestarts_max = 1\nsettings = { at = \"read\", how = \"abort\" }\n";
+    let registry = Registry::start_with(Start { keys: ADMIN, storage: Some(storage.to_owned()), ..Start::default() });
+    registry.get("/healthz").is(200, "it has not ended yet");
+    let answer = in_time("the registry says so once the budget is used up", || {
+        registry.get("/v2/a/manifests/latest");
+        Some(registry.get("/healthz")).filter(|answer| answer.status == 503)
+    });
+    assert_eq!(answer.json()["storages"]["main"]["reason"], "unreachable");
+    let samples = metrics(&registry);
+    assert_eq!(samples[r#"longshore_storage_state{storage="main",state="degraded"}"#], 1.0);
+    assert_eq!(samples[r#"longshore_driver_restarts_total{storage="main",driver="specimen-dies",layer="0"}"#], 1.0);
+}
+
+#[test]
 fn metrics_are_served_nowhere_unless_asked_for() {
     let registry = Registry::memory();
     registry.get("/v2/").is(200, "the registry serves");
