@@ -1,22 +1,21 @@
 //! `/metrics`: everything that is counted anywhere, on one page.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use longshore_loader::{CallKind, DriverHandle};
 
 use super::{Exit, say};
-use crate::api::Api;
-use crate::config::Config;
 use crate::observe::Exposition;
-use crate::server::{Admin, DURATION_BOUNDS, MetricsPage, Traffic};
+use crate::server::{Admin, DURATION_BOUNDS, Live, MetricsPage, Server, Traffic};
 use crate::store::{StorageHealth, StorageState, Store};
 
 /// Starts the operator's listener, if there is to be one.
-pub(super) fn listen(config: &Config, api: &Arc<Api>, traffic: Arc<Traffic>) -> Result<Option<Admin>, Exit> {
-    let Some(address) = config.server.admin else { return Ok(None) };
-    let admin = Admin::start(address, api.clone(), page(api.clone(), traffic)).map_err(|error| {
+pub(super) fn listen(address: Option<SocketAddr>, server: &Server) -> Result<Option<Admin>, Exit> {
+    let Some(address) = address else { return Ok(None) };
+    let admin = Admin::start(address, server.live().clone(), page(server.live().clone(), server.traffic())).map_err(|error| {
         say(&format!("cannot listen on {address} (server.admin): {error}"));
         Exit::Listen
     })?;
@@ -24,19 +23,19 @@ pub(super) fn listen(config: &Config, api: &Arc<Api>, traffic: Arc<Traffic>) -> 
     Ok(Some(admin))
 }
 
-fn page(api: Arc<Api>, traffic: Arc<Traffic>) -> Box<MetricsPage> {
+fn page(live: Live, traffic: Arc<Traffic>) -> Box<MetricsPage> {
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     Box::new(move || {
-        let (api, traffic) = (api.clone(), traffic.clone());
+        let (store, traffic) = (live.store(), traffic.clone());
         Box::pin(async move {
             let mut page = Exposition::default();
             process(&mut page, started);
             http(&mut page, &traffic);
-            storages(&mut page, &api.store().health().await);
-            uploads(&mut page, api.store());
-            calls(&mut page, api.store());
-            restarts(&mut page, api.store());
-            counters(&mut page, api.store());
+            storages(&mut page, &store.health().await);
+            uploads(&mut page, &store);
+            calls(&mut page, &store);
+            restarts(&mut page, &store);
+            counters(&mut page, &store);
             page.into_text()
         })
     })

@@ -76,6 +76,9 @@ pub(super) const ABOUT: &[About] = &[
     about("server.admin", Restart, "address and port of the operator's own listener, which serves /healthz and /metrics")
         .absent("there is no such listener")
         .example(r#""127.0.0.1:5001""#),
+    about("server.control", Restart, "socket at which `longshore reload` is heard")
+        .absent("there is none")
+        .example(r#""/run/longshore/control""#),
     about("server.worker_threads", Restart, "threads that serve requests; 0 is one a core"),
     about("server.connections_max", Reload, "clients that are connected at once; more wait in the system's queue"),
     about("server.header_max_bytes", Reload, "a request's line and headers together"),
@@ -103,9 +106,14 @@ pub(super) const ABOUT: &[About] = &[
     about("drivers.path", Reload, "folders in which driver files are looked for, in this order; nothing else is ever searched")
         .absent("the folder of the program, then /usr/lib/longshore/drivers")
         .example(r#"["/usr/lib/longshore/drivers"]"#),
+    about("drivers.trust", Reload, "who has to vouch for a driver file: the registry it was shipped with or a pin, a pin or signature alone, or nobody"),
+    about("drivers.trusted_keys", Reload, "public keys of minisign whose signatures are believed")
+        .example(r#"["RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"]"#),
     about("drivers.open_secs", Reload, "how long opening a driver may take"),
     about("drivers.call_secs", Reload, "how long one driver call may take"),
     about("drivers.blocking_threads", Restart, "threads for driver calls that block; more calls wait for one"),
+    about("drivers.drain_secs", Reload, "how long what uses a driver may go on when another one has taken its place"),
+    about("drivers.generations_max", Reload, "versions of one driver that a process loads, since it cannot unload any"),
     about("storage.NAME.driver", Reload, "name of the driver that keeps the bytes; its file is looked for in drivers.path").example(r#""filesystem""#),
     about("storage.NAME.path", Reload, "the driver's file itself, in place of its name").example(r#""/opt/drivers/libfoo.so""#),
     about("storage.NAME.sha256", Reload, "the only file that may be loaded, as 64 hexadecimal digits").absent("any file that may be loaded"),

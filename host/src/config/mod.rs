@@ -10,6 +10,7 @@
 //! | every key with its default | `effective`, `storage`, `redirect`, with `glob` and `network` for patterns |
 //! | a driver's settings against its schema | `settings` |
 //! | references to secrets, passwords in URLs | `secret`, `userinfo` |
+//! | whom to believe that a driver is harmless | `trust`, `lock` for `registry.lock` |
 //! | reports | `fault`, `show`, `explain`, with `words` for types and defaults |
 //! | what is made for editors and readers | `json_schema`, `reference` |
 //!
@@ -24,6 +25,7 @@ mod fault;
 mod glob;
 mod json_schema;
 mod keys;
+mod lock;
 mod network;
 mod redirect;
 mod reference;
@@ -31,6 +33,7 @@ mod secret;
 mod settings;
 mod show;
 mod storage;
+mod trust;
 mod userinfo;
 mod words;
 mod written;
@@ -55,12 +58,14 @@ pub use fault::{Excerpt, FAULTS_SHOWN_MAX, Fault, Faults, Place};
 pub use glob::Glob;
 pub use json_schema::{NamedSchema, json_schema};
 pub use keys::Uptake;
+pub use lock::{LOCK_VERSION, Lock, Locked};
 pub use network::Network;
 pub use redirect::{AgentPattern, Redirect};
 pub use reference::{driver_example, driver_page, keys_page};
 pub use secret::{SECRET_MAX_BYTES, Secret};
-pub use show::Shown;
+pub use show::{Change, Shown};
 pub use storage::{DriverFile, Instance, MAIN_STORAGE, Route, Storage};
+pub use trust::DriverTrust;
 
 /// The configuration that takes effect.
 #[derive(Debug)]
@@ -79,6 +84,7 @@ pub struct Config {
     pub storage: BTreeMap<String, Storage>,
     /// `[[route]]`, in their order.
     pub routes: Vec<Route>,
+    lock: Lock,
     document: Document,
     environment: Environment,
     rows: Vec<Row>,
@@ -103,7 +109,12 @@ impl Config {
     /// # Errors
     /// If there is no such file, or it is not TOML.
     pub fn examine(path: &Path, variables: impl Iterator<Item = (String, String)>) -> Result<(Self, Faults), Faults> {
-        Self::read(Document::read(path)?, Environment::new(variables))
+        let (mut config, mut faults) = Self::read(Document::read(path)?, Environment::new(variables))?;
+        match Lock::beside(path) {
+            Ok(lock) => config.lock = lock,
+            Err(found) => faults.merge(found),
+        }
+        Ok((config, faults))
     }
 
     /// What takes effect without any file, for those who ask what keys mean before they write one.
@@ -141,7 +152,8 @@ impl Config {
         let Checked { faults: found, warnings, rows, known } = checker.finish(&mut document);
 
         faults.merge(found);
-        let config = Self { server, registry, cache, log, drivers, storage, routes, document, environment, rows, known, warnings };
+        let lock = Lock::default();
+        let config = Self { server, registry, cache, log, drivers, storage, routes, lock, document, environment, rows, known, warnings };
         Ok((config, faults))
     }
 
@@ -168,6 +180,13 @@ impl Config {
     /// The deprecated settings that an instance uses, to warn of.
     pub fn setting_warnings(&self, instance: &Instance, schema: &Schema) -> Faults {
         self.resolved(instance, schema).warnings()
+    }
+
+    /// The keys whose value in `next` is another one, and takes effect only when the registry is started again.
+    pub fn changed_for_a_restart(&self, next: &Self) -> Vec<&'static str> {
+        let value = |config: &Self, key: &str| config.rows.iter().find(|row| row.path.join(".") == key).map(|row| row.value.clone());
+        let needs = keys::ABOUT.iter().filter(|about| about.uptake == Uptake::Restart);
+        needs.map(|about| about.key).filter(|key| value(self, key) != value(next, key)).collect()
     }
 
     /// The keys in use that should no longer be used, with those of the drivers' settings, to warn of once: each has its successor, and the
@@ -197,6 +216,8 @@ impl Config {
     /// Settings that do not fit their schema.
     pub fn show(&self, schema_of: impl Fn(&Instance) -> Option<Schema>) -> Result<Shown, Faults> {
         let mut shown = Shown::new(&self.document, &self.rows);
+        let keys: Json = self.registry.upload_signing_keys.iter().map(Secret::expose).collect();
+        shown.add_print(&["registry", "upload_signing_keys"], &keys);
         let mut faults = Faults::default();
         for instance in self.storage.values().flat_map(Storage::stack) {
             let Some(schema) = schema_of(instance) else {

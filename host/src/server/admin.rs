@@ -18,8 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use super::{accept, bind};
-use crate::api::{Api, HEALTH_PATH};
+use super::{Live, accept, bind};
+use crate::api::HEALTH_PATH;
 
 /// How many programs ask at once; more wait in the system's queue.
 const CONNECTIONS_MAX: usize = 64;
@@ -40,7 +40,7 @@ pub struct Admin {
 }
 
 struct Pages {
-    api: Arc<Api>,
+    live: Live,
     metrics: Box<MetricsPage>,
 }
 
@@ -49,10 +49,10 @@ impl Admin {
     ///
     /// # Errors
     /// The system's, if the address is in use or not ours.
-    pub fn start(address: SocketAddr, api: Arc<Api>, metrics: Box<MetricsPage>) -> io::Result<Self> {
+    pub fn start(address: SocketAddr, live: Live, metrics: Box<MetricsPage>) -> io::Result<Self> {
         let listener = bind(address)?;
         let address = listener.local_addr()?;
-        let accepting = tokio::spawn(serve(listener, Arc::new(Pages { api, metrics })));
+        let accepting = tokio::spawn(serve(listener, Arc::new(Pages { live, metrics })));
         Ok(Self { address, accepting })
     }
 
@@ -97,7 +97,7 @@ impl Pages {
         }
         match request.uri().path() {
             HEALTH_PATH => {
-                let (good, document) = self.api.health().await;
+                let (good, document) = self.live.now().api.health().await;
                 page(if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, JSON_TYPE, document)
             }
             "/metrics" => page(StatusCode::OK, METRICS_TYPE, (self.metrics)().await),

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::{HeaderName, Request, Response};
 use http_body::Body as _;
@@ -18,41 +18,44 @@ use super::incoming::IdleLimited;
 use super::outgoing::Outgoing;
 use super::traffic::Traffic;
 use super::wire::{Regions, Wire};
-use super::{RequestId, ServerOptions};
-use crate::api::Api;
+use super::{Live, RequestId, ServerOptions};
 use crate::store::Incoming;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What all connections have in common.
 pub(super) struct Connection {
-    api: Arc<Api>,
+    live: Live,
     traffic: Arc<Traffic>,
-    http: http1::Builder,
-    body_idle: Duration,
+}
+
+fn http(options: &ServerOptions) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(options.keep_alive_idle).max_header_size(options.header_max_bytes);
+    http.max_buf_size(options.receive_max_bytes);
+    http
 }
 
 impl Connection {
-    pub(super) fn new(api: Arc<Api>, traffic: Arc<Traffic>, options: &ServerOptions) -> Self {
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(options.keep_alive_idle).max_header_size(options.header_max_bytes);
-        http.max_buf_size(options.receive_max_bytes);
-        Self { api, traffic, http, body_idle: options.body_idle }
+    pub(super) fn new(live: Live, traffic: Arc<Traffic>) -> Self {
+        Self { live, traffic }
     }
 
-    /// Serves the client at `peer` until it goes, or until `stopped` turns true and the request under way is answered.
+    /// Serves the client at `peer` until it goes, or until `stopped` turns true and the request under way is answered. The limits are those of
+    /// now; each request is answered by what is live when it comes.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: IpAddr, mut stopped: watch::Receiver<bool>) {
         let _open = self.traffic.connection();
         // Answers are whole when they are written: waiting for more to send with them only delays them.
         let _ = stream.set_nodelay(true);
-        let wire = Wire::new(stream, self.body_idle, self.traffic.clone());
+        let options = self.live.now().options.clone();
+        let wire = Wire::new(stream, options.body_idle, self.traffic.clone());
         let (regions, answering) = (wire.regions(), wire.answering());
         let service = service_fn(|request: Request<hyper::body::Incoming>| {
             // Here and not in the future: hyper looks whether the client is there before it polls that. A body that ends early is broken.
             let answer = request.body().is_end_stream().then(|| answering.begin());
             self.answer(request, peer, regions.clone(), answer)
         });
-        let connection = self.http.serve_connection(TokioIo::new(wire), service);
+        let connection = http(&options).serve_connection(TokioIo::new(wire), service);
         tokio::pin!(connection);
         let stopping = async { drop(stopped.wait_for(|stopped| *stopped).await) };
         let ended = tokio::select! {
@@ -78,8 +81,10 @@ impl Connection {
     ) -> Result<Response<Outgoing>, Infallible> {
         let (id, began) = (RequestId::next(), Instant::now());
         let (parts, body) = request.into_parts();
-        let incoming = Incoming::new(IdleLimited::new(body, self.body_idle));
-        let (resource, answer) = self.api.answer(&parts, incoming, peer, id.as_trace_id()).await;
+        // Held until the answer has begun, and with it the storages that it needs.
+        let now = self.live.now();
+        let incoming = Incoming::new(IdleLimited::new(body, now.options.body_idle));
+        let (resource, answer) = now.api.answer(&parts, incoming, peer, id.as_trace_id()).await;
         self.traffic.answered(&parts.method, resource, answer.status(), began.elapsed());
         let status = answer.status().as_u16();
         tracing::debug!(request = %id, method = %parts.method, path = parts.uri.path(), status, "answered");

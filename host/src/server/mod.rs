@@ -2,6 +2,7 @@
 //!
 //! | file | subject |
 //! |---|---|
+//! | `live` | what is served now |
 //! | `connection` | one client's connection |
 //! | `wire` | its socket: idle limits, and files that are sent without being read |
 //! | `outgoing`, `incoming` | bodies in both directions |
@@ -14,6 +15,7 @@ mod admin;
 mod answering;
 mod connection;
 mod incoming;
+mod live;
 mod outgoing;
 mod request_id;
 mod traffic;
@@ -31,6 +33,7 @@ use crate::api::Api;
 use connection::Connection;
 
 pub use admin::{Admin, MetricsPage};
+pub use live::Live;
 pub use request_id::RequestId;
 pub use traffic::{Answered, DURATION_BOUNDS, Durations, Traffic};
 
@@ -57,9 +60,8 @@ pub struct ServerOptions {
 /// A bound listener with what it serves.
 pub struct Server {
     listener: TcpListener,
-    connection: Arc<Connection>,
+    live: Live,
     traffic: Arc<Traffic>,
-    options: ServerOptions,
 }
 
 impl Server {
@@ -67,11 +69,13 @@ impl Server {
     ///
     /// # Errors
     /// The system's, if the address is in use or not ours.
-    pub fn bind(address: SocketAddr, api: Arc<Api>, options: ServerOptions) -> io::Result<Self> {
-        let listener = bind(address)?;
-        let traffic = Arc::new(Traffic::default());
-        let connection = Arc::new(Connection::new(api, traffic.clone(), &options));
-        Ok(Self { listener, connection, traffic, options })
+    pub fn bind(address: SocketAddr, api: Api, options: ServerOptions) -> io::Result<Self> {
+        Ok(Self { listener: bind(address)?, live: Live::new(api, options), traffic: Arc::default() })
+    }
+
+    /// What it serves, to be exchanged.
+    pub fn live(&self) -> &Live {
+        &self.live
     }
 
     /// What is counted of this listener.
@@ -89,25 +93,26 @@ impl Server {
 
     /// Serves until `shutdown` completes, then lets requests under way end, at most for the drain time. Answers how many were cut off.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> usize {
-        let slots = Arc::new(Semaphore::new(self.options.connections_max));
         let (stop, stopped) = watch::channel(false);
+        let connection = Arc::new(Connection::new(self.live.clone(), self.traffic));
         tokio::pin!(shutdown);
         loop {
             let accepted = tokio::select! {
                 () = &mut shutdown => break,
-                accepted = accept(&self.listener, &slots) => accepted,
+                accepted = accept(&self.listener, self.live.slots()) => accepted,
             };
             let Some((stream, peer, slot)) = accepted else { continue };
-            let (connection, stopped) = (self.connection.clone(), stopped.clone());
+            let (connection, stopped) = (connection.clone(), stopped.clone());
             tokio::spawn(async move {
                 connection.serve(stream, peer, stopped).await;
                 drop(slot);
             });
         }
         drop(self.listener);
+        drop(stopped);
         // Nobody listens if there is no connection.
         let _ = stop.send(true);
-        drain(&slots, &self.options).await
+        drain(&stop, self.live.now().options.drain).await
     }
 }
 
@@ -134,12 +139,10 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpSt
     }
 }
 
-/// Waits until all slots are free; answers how many are not when time is up.
-async fn drain(slots: &Semaphore, options: &ServerOptions) -> usize {
-    // A configuration cannot ask for more slots than fit in 32 bits.
-    let all = u32::try_from(options.connections_max).unwrap_or(u32::MAX);
-    match tokio::time::timeout(options.drain, slots.acquire_many(all)).await {
-        Ok(_) => 0,
-        Err(_) => options.connections_max - slots.available_permits(),
+/// Waits until no connection listens to `stop` any more; answers how many do when time is up.
+async fn drain(stop: &watch::Sender<bool>, limit: Duration) -> usize {
+    match tokio::time::timeout(limit, stop.closed()).await {
+        Ok(()) => 0,
+        Err(_) => stop.receiver_count(),
     }
 }
