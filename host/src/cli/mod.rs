@@ -52,7 +52,7 @@ enum Command {
     /// Check a configuration, or show what takes effect
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// List and inspect driver files, without running them
+    /// List, inspect, probe and explain driver files
     #[command(subcommand)]
     Driver(DriverCommand),
     /// Print a completion script for a shell
@@ -94,10 +94,23 @@ enum DriverCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Print everything that a driver file says of itself and needs
+    /// Print everything that a driver file says of itself and needs, and all that is to be said of it, without running it
+    ///
+    /// Each finding has a code that stays, what was found, why it matters and how to mend it. A file that the host would not load ends with 4.
     Inspect {
-        /// The driver's file.
-        file: PathBuf,
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The driver's file, or its name, which is looked for in the configured folders.
+        #[arg(value_name = "FILE|NAME")]
+        driver: PathBuf,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what the code of a finding or refusal means
+    Explain {
+        /// The code, as `driver inspect` prints it; without one, all are printed.
+        code: Option<String>,
         /// Print JSON for programs.
         #[arg(long)]
         json: bool,
@@ -147,7 +160,8 @@ pub fn run() -> Exit {
             let folders = if path.is_empty() { file.load().map(|config| config.drivers.path) } else { Ok(path) };
             folders.and_then(|folders| driver::list(&folders, json))
         }
-        Command::Driver(DriverCommand::Inspect { file, json }) => driver::inspect(&file, json),
+        Command::Driver(DriverCommand::Inspect { file, driver, json }) => driver::inspect(&driver, &file, json),
+        Command::Driver(DriverCommand::Explain { code, json }) => driver::explain(code.as_deref(), json),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "longshore", &mut std::io::stdout());
             Ok(())

@@ -14,6 +14,7 @@ mod config;
 mod delete;
 mod disk;
 mod driver_cli;
+mod driver_findings;
 mod errors;
 mod http;
 mod killed_hosts;

@@ -5,6 +5,7 @@
 //! | find the file | [`locate()`], [`scan()`] | no |
 //! | read what it says and needs | [`inspect()`] | no |
 //! | decide whether it may be loaded | [`verify()`] | no |
+//! | tell all that is to be said of it | [`examine()`] | no |
 //! | load it | [`load()`] | its constructors |
 //! | open an instance | [`LoadedDriver::open`] | yes |
 //!
@@ -13,6 +14,7 @@
 
 mod c;
 mod elf;
+mod findings;
 mod handle;
 mod inspect;
 mod locate;
@@ -26,9 +28,11 @@ mod verify;
 pub use longshore_plugin_api as api;
 
 pub use elf::VersionNeed;
+pub use findings::{Examination, Finding, FindingCode, FlawCode, Group, Library, Severity, examine};
 pub use handle::{CallCounts, CallKind, DriverHandle, UploadHandle};
 pub use inspect::{Hardening, Inspection, Sha256, Sha256Error, inspect};
 pub use locate::{Candidate, DriverSource, Scan, locate, scan};
+pub use note::is_driver_name;
 pub use open::{LoadedDriver, OpenOptions, load};
 pub use refusal::{Refusal, RefusalCode, explain_dlopen_error};
-pub use verify::{Policy, verify};
+pub use verify::{Policy, reasons, verify};

@@ -79,12 +79,12 @@ pub fn scan(folders: &[PathBuf]) -> Scan {
 }
 
 /// The file name of a driver.
-fn file_name(driver: &str) -> String {
+pub(crate) fn file_name(driver: &str) -> String {
     format!("{FILE_PREFIX}{}{FILE_SUFFIX}", driver.replace('-', "_"))
 }
 
 /// The driver of a file name.
-fn driver_name(file: &str) -> Option<String> {
+pub(crate) fn driver_name(file: &str) -> Option<String> {
     let name = file.strip_prefix(FILE_PREFIX)?.strip_suffix(FILE_SUFFIX)?.replace('_', "-");
     is_driver_name(&name).then_some(name)
 }

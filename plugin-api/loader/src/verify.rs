@@ -40,27 +40,26 @@ pub struct Policy {
 /// Who may have written the file comes first: what it says of itself is worth nothing before that.
 ///
 /// # Errors
-/// The first reason not to load it.
+/// The first reason not to load it; [`reasons`] answers all.
 pub fn verify(inspection: &Inspection, policy: &Policy) -> Result<(), Refusal> {
-    check(inspection, policy).map_err(|fault| fault.refuse(inspection.path()).named(&inspection.info().name))?;
-    entry(inspection, policy)
+    reasons(inspection, policy).next().map_or(Ok(()), Err)
 }
 
-fn check(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
-    if !policy.allow_writable {
-        not_writable_by_all(inspection)?;
-    }
-    digest(inspection, policy)?;
-    name(inspection, policy)?;
-    abi(inspection, policy)?;
-    contract(inspection)?;
-    panics(inspection)?;
-    libc(inspection, policy)
+/// Every reason not to load the file, in the order in which they count.
+pub fn reasons(inspection: &Inspection, policy: &Policy) -> impl Iterator<Item = Refusal> {
+    type Check = fn(&Inspection, &Policy) -> Result<(), Fault>;
+    const CHECKS: [Check; 7] = [not_writable_by_all, digest, name, abi, contract, panics, libc];
+    let faults = CHECKS.into_iter().filter_map(|check| check(inspection, policy).err());
+    let refusals = faults.map(|fault| fault.refuse(inspection.path()).named(&inspection.info().name));
+    refusals.chain(std::iter::once_with(|| entry(inspection, policy).err()).flatten())
 }
 
 /// Refuses a file that every user may write or exchange. A sticky folder such as /tmp counts: its files are safe, but a name in it belongs
 /// to whoever came first.
-fn not_writable_by_all(inspection: &Inspection) -> Result<(), Fault> {
+fn not_writable_by_all(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
+    if policy.allow_writable {
+        return Ok(());
+    }
     let metadata = inspection.file().metadata().map_err(|error| unreadable(&error))?;
     if let Some(mode) = writable_by_all(&metadata) {
         return Err(Fault::new(
@@ -177,7 +176,7 @@ fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
 }
 
-fn contract(inspection: &Inspection) -> Result<(), Fault> {
+fn contract(inspection: &Inspection, _: &Policy) -> Result<(), Fault> {
     let theirs = inspection.info().contract;
     if theirs == CONTRACT {
         return Ok(());
@@ -189,7 +188,7 @@ fn contract(inspection: &Inspection) -> Result<(), Fault> {
     ))
 }
 
-fn panics(inspection: &Inspection) -> Result<(), Fault> {
+fn panics(inspection: &Inspection, _: &Policy) -> Result<(), Fault> {
     let strategy = &inspection.info().panic;
     // C has no panics; where a driver's language has them, none leaves a call (longshore_driver.h).
     if strategy == "unwind" || inspection.info().abi.kind() == Some(AbiKind::C) {

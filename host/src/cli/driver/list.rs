@@ -1,18 +1,22 @@
-//! `longshore driver list`: the driver files in the configured folders.
+//! `longshore driver list`: the driver files in the configured folders, and the worst that is to be said of each.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use longshore_loader::{Candidate, Inspection, Refusal, scan};
+use longshore_loader::{Candidate, Examination, Policy, examine, scan};
 use serde_json::Value;
 
-use super::{as_json, columns, examine, or_untold, sha256};
+use super::{as_json, columns, or_untold, sha256};
 use crate::cli::{Exit, print, say};
+
+/// The columns; a file that cannot be read has the first, the second and the last two.
+const HEAD: [&str; 10] = ["NAME", "VERSION", "ABI", "CONTRACT", "LICENCE", "COMPILER", "SHA256", "CAPABILITIES", "WORST", "FILE"];
 
 pub(in crate::cli) fn list(folders: &[PathBuf], json: bool) -> Result<(), Exit> {
     let scan = scan(folders);
-    let rows: Vec<(Candidate, Result<Inspection, Refusal>)> =
-        scan.candidates.into_iter().map(|file| (file.clone(), examine(&file.path))).collect();
+    let policy = Policy::of_this_host();
+    let rows: Vec<(Candidate, Examination)> =
+        scan.candidates.into_iter().map(|file| (file.clone(), examine(&file.path, &policy))).collect();
     for (folder, error) in &scan.unreadable {
         say(&format!("cannot look into {}: {error}", folder.display()));
     }
@@ -27,28 +31,14 @@ pub(in crate::cli) fn list(folders: &[PathBuf], json: bool) -> Result<(), Exit> 
     print(&table(&rows))
 }
 
-fn table(rows: &[(Candidate, Result<Inspection, Refusal>)]) -> String {
-    let head = ["NAME", "VERSION", "ABI", "CONTRACT", "LICENCE", "COMPILER", "SHA256", "CAPABILITIES", "FILE"].map(str::to_owned).to_vec();
-    let mut cells = vec![head];
+fn table(rows: &[(Candidate, Examination)]) -> String {
+    let mut cells = vec![HEAD.map(str::to_owned).to_vec()];
     let mut notes = String::new();
     for (file, examined) in rows {
-        let place = file.path.display().to_string();
-        match examined {
-            Ok(inspection) => {
-                let info = inspection.info();
-                let abi = format!("{} {}", info.abi.kind, info.abi.major);
-                let (contract, digest) = (info.contract.to_string(), sha256(inspection).chars().take(12).collect());
-                let capabilities = info.capabilities.join(",");
-                let compiler = or_untold(&info.compiler);
-                let row = [&info.name, &info.version, &abi, &contract, &info.licence, &compiler, &digest, &capabilities, &place];
-                cells.push(row.map(Clone::clone).to_vec());
-            }
-            Err(refusal) => {
-                let mut row = vec!["-".to_owned(); 9];
-                (row[0], row[1], row[8]) = (file.name.clone(), "refused".into(), place);
-                cells.push(row);
-                let _ = writeln!(notes, "{refusal} [{}]", refusal.code);
-            }
+        cells.push(row(file, examined));
+        if let Some(refusal) = examined.refusals().next() {
+            let name = examined.inspection.as_ref().map_or_else(|_| String::new(), |it| format!(" {:?}", it.info().name));
+            let _ = writeln!(notes, "cannot load driver{name} from {:?}: {refusal}", file.path);
         }
         if let Some(other) = &file.shadowed_by {
             let _ = writeln!(notes, "{} is not used: {} comes first", file.path.display(), other.display());
@@ -56,4 +46,23 @@ fn table(rows: &[(Candidate, Result<Inspection, Refusal>)]) -> String {
     }
     let table = columns(&cells);
     if notes.is_empty() { table } else { format!("{table}\n{notes}") }
+}
+
+fn row(file: &Candidate, examined: &Examination) -> Vec<String> {
+    let mut row = vec!["-".to_owned(); HEAD.len()];
+    match &examined.inspection {
+        Ok(inspection) => {
+            let info = inspection.info();
+            let digest = sha256(inspection).chars().take(12).collect();
+            let abi = format!("{} {}", info.abi.kind, info.abi.major);
+            let (contract, capabilities) = (info.contract.to_string(), info.capabilities.join(","));
+            let compiler = or_untold(&info.compiler);
+            let said = [info.name.clone(), info.version.clone(), abi, contract, info.licence.clone(), compiler, digest, capabilities];
+            row.splice(..said.len(), said);
+        }
+        Err(_) => (row[0], row[1]) = (file.name.clone(), "refused".into()),
+    }
+    row[HEAD.len() - 2] = examined.worst().map_or("-", longshore_loader::Severity::as_str).to_owned();
+    row[HEAD.len() - 1] = file.path.display().to_string();
+    row
 }
