@@ -2,5 +2,7 @@
 #![forbid(unsafe_code)]
 
 fn main() -> longshore::cli::Exit {
+    // Before anything else: a driver's process is this program too.
+    longshore::cli::become_probe();
     longshore::cli::run()
 }

@@ -107,6 +107,24 @@ enum DriverCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Load a driver file in a process of its own, ask it what it is, and print what it says and what that did
+    ///
+    /// The process has an empty environment and limits, and whatever it starts ends with it. Nothing is opened: no store is touched. What the host
+    /// would not load is not probed. A file that ends the process, hangs, starts processes or changes the process ends with 4.
+    #[command(after_help = "Example: longshore driver probe ./liblongshore_driver_new.so --json | jq .findings")]
+    Probe {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The driver's file, or its name, which is looked for in the configured folders.
+        #[arg(value_name = "FILE|NAME")]
+        driver: PathBuf,
+        /// How long loading it and asking it may take, in seconds.
+        #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+        limit_secs: u64,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print what the code of a finding or refusal means
     Explain {
         /// The code, as `driver inspect` prints it; without one, all are printed.
@@ -141,6 +159,11 @@ impl ConfigFile {
     }
 }
 
+/// Loads a driver to see what that does and never returns, if this process was started for that.
+pub fn become_probe() {
+    longshore_loader::probe::run_if_child();
+}
+
 /// Runs the command line of this process.
 pub fn run() -> Exit {
     let arguments = match Arguments::try_parse() {
@@ -161,6 +184,7 @@ pub fn run() -> Exit {
             folders.and_then(|folders| driver::list(&folders, json))
         }
         Command::Driver(DriverCommand::Inspect { file, driver, json }) => driver::inspect(&driver, &file, json),
+        Command::Driver(DriverCommand::Probe { file, driver, limit_secs, json }) => driver::probe(&driver, &file, limit_secs, json),
         Command::Driver(DriverCommand::Explain { code, json }) => driver::explain(code.as_deref(), json),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "longshore", &mut std::io::stdout());

@@ -15,6 +15,7 @@ mod delete;
 mod disk;
 mod driver_cli;
 mod driver_findings;
+mod driver_probe;
 mod errors;
 mod http;
 mod killed_hosts;

@@ -20,6 +20,7 @@ mod inspect;
 mod locate;
 mod note;
 mod open;
+pub mod probe;
 mod refusal;
 mod services;
 mod verify;

@@ -5,6 +5,7 @@ mod explain;
 mod findings;
 mod inspect;
 mod list;
+mod probe;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use super::{ConfigFile, Exit};
 pub(super) use explain::explain;
 pub(super) use inspect::inspect;
 pub(super) use list::list;
+pub(super) use probe::probe;
 
 /// The file that somebody asked for: by its path, or by a driver's name, which is looked for in the configured folders.
 fn file_of(asked: &Path, config: &ConfigFile) -> Result<Result<PathBuf, Refusal>, Exit> {
