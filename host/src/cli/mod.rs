@@ -125,6 +125,23 @@ enum DriverCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Print where a storage's drivers were looked for, which files decided, and how far each came
+    ///
+    /// The stages are found, inspected, verified, probed, loaded, handshake, opened, healthy. What runs code of a driver runs in a process of its own.
+    /// The last two need --open, for a driver that is opened touches its store.
+    #[command(after_help = "Example: longshore driver why main --open")]
+    Why {
+        /// A storage's name, or a driver's.
+        name: String,
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Open the storage with its settings too, and ask for its health.
+        #[arg(long)]
+        open: bool,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print what the code of a finding or refusal means
     Explain {
         /// The code, as `driver inspect` prints it; without one, all are printed.
@@ -185,6 +202,9 @@ pub fn run() -> Exit {
         }
         Command::Driver(DriverCommand::Inspect { file, driver, json }) => driver::inspect(&driver, &file, json),
         Command::Driver(DriverCommand::Probe { file, driver, limit_secs, json }) => driver::probe(&driver, &file, limit_secs, json),
+        Command::Driver(DriverCommand::Why { name, file, open, json }) => {
+            file.load().and_then(|config| driver::why(&config, &name, open, json))
+        }
         Command::Driver(DriverCommand::Explain { code, json }) => driver::explain(code.as_deref(), json),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "longshore", &mut std::io::stdout());

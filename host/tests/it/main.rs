@@ -16,6 +16,7 @@ mod disk;
 mod driver_cli;
 mod driver_findings;
 mod driver_probe;
+mod driver_why;
 mod errors;
 mod http;
 mod killed_hosts;

@@ -32,7 +32,7 @@ pub use elf::VersionNeed;
 pub use findings::{Examination, Finding, FindingCode, FlawCode, Group, Library, Severity, examine};
 pub use handle::{CallCounts, CallKind, DriverHandle, UploadHandle};
 pub use inspect::{Hardening, Inspection, Sha256, Sha256Error, inspect};
-pub use locate::{Candidate, DriverSource, Scan, locate, scan};
+pub use locate::{Candidate, DriverSource, Found, Place, Scan, locate, places, scan};
 pub use note::is_driver_name;
 pub use open::{LoadedDriver, OpenOptions, load};
 pub use refusal::{Refusal, RefusalCode, explain_dlopen_error};

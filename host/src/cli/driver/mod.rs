@@ -6,6 +6,7 @@ mod findings;
 mod inspect;
 mod list;
 mod probe;
+mod why;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub(super) use explain::explain;
 pub(super) use inspect::inspect;
 pub(super) use list::list;
 pub(super) use probe::probe;
+pub(super) use why::why;
 
 /// The file that somebody asked for: by its path, or by a driver's name, which is looked for in the configured folders.
 fn file_of(asked: &Path, config: &ConfigFile) -> Result<Result<PathBuf, Refusal>, Exit> {
