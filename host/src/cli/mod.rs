@@ -90,6 +90,9 @@ enum DriverCommand {
         /// Folders to look in instead of those of the configuration.
         #[arg(long = "path", id = "folder", value_name = "FOLDER")]
         path: Vec<PathBuf>,
+        /// Only the drivers of these names.
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
         /// Print JSON for programs.
         #[arg(long)]
         json: bool,
@@ -196,9 +199,9 @@ pub fn run() -> Exit {
         Command::Plan { file, json } => file.check().and_then(|(config, ready)| plan::plan(&config, &ready, json)),
         Command::Config(ConfigCommand::Check { file }) => file.check().and_then(|(_, ready)| config::check(&ready, &file.path)),
         Command::Config(ConfigCommand::Show { file, json }) => file.load().and_then(|config| config::show(&config, json)),
-        Command::Driver(DriverCommand::List { file, path, json }) => {
+        Command::Driver(DriverCommand::List { file, path, names, json }) => {
             let folders = if path.is_empty() { file.load().map(|config| config.drivers.path) } else { Ok(path) };
-            folders.and_then(|folders| driver::list(&folders, json))
+            folders.and_then(|folders| driver::list(&folders, &names, json))
         }
         Command::Driver(DriverCommand::Inspect { file, driver, json }) => driver::inspect(&driver, &file, json),
         Command::Driver(DriverCommand::Probe { file, driver, limit_secs, json }) => driver::probe(&driver, &file, limit_secs, json),

@@ -104,6 +104,16 @@ fn worst_finding_of_each_file_is_listed() {
 }
 
 #[test]
+fn drivers_are_listed_by_name_and_the_nearest_is_told_of_one_that_is_not_there() {
+    let folder = file("memory").trim_end_matches("/liblongshore_driver_memory.so").to_owned();
+    let (code, out, err) = run(&["driver", "list", "--path", &folder, "memory"]);
+    assert_eq!((code, out.lines().count(), err.as_str()), (Some(0), 2, ""), "a head and one driver: {out}");
+    let (code, out, err) = run(&["driver", "list", "--path", &folder, "memroy"]);
+    assert_eq!((code, out.as_str()), (Some(4), ""));
+    assert!(err.contains("use driver \"memory\", which is there") && err.trim_end().ends_with("[file-not-found]"), "{err}");
+}
+
+#[test]
 fn codes_are_explained() {
     let (code, out, _) = run(&["driver", "explain", "static-tls-large"]);
     assert_eq!(code, Some(0));

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use longshore_loader::{Candidate, Examination, Policy, examine, scan};
+use longshore_loader::{Candidate, DriverSource, Examination, Policy, examine, locate, scan};
 use serde_json::Value;
 
 use super::{as_json, columns, or_untold, sha256};
@@ -12,8 +12,15 @@ use crate::cli::{Exit, print, say};
 /// The columns; a file that cannot be read has the first, the second and the last two.
 const HEAD: [&str; 10] = ["NAME", "VERSION", "ABI", "CONTRACT", "LICENCE", "COMPILER", "SHA256", "CAPABILITIES", "WORST", "FILE"];
 
-pub(in crate::cli) fn list(folders: &[PathBuf], json: bool) -> Result<(), Exit> {
-    let scan = scan(folders);
+/// Lists the drivers that are `called`, or all.
+pub(in crate::cli) fn list(folders: &[PathBuf], called: &[String], json: bool) -> Result<(), Exit> {
+    let mut scan = scan(folders);
+    if let Some(name) = called.iter().find(|name| !scan.candidates.iter().any(|file| file.name == **name)) {
+        let refusal = locate(&DriverSource::Name(name.clone()), folders).err();
+        say(&refusal.map_or_else(|| format!("there is no driver {name:?}"), |refusal| format!("{refusal} [{}]", refusal.code)));
+        return Err(Exit::Driver);
+    }
+    scan.candidates.retain(|file| called.is_empty() || called.contains(&file.name));
     let policy = Policy::of_this_host();
     let rows: Vec<(Candidate, Examination)> =
         scan.candidates.into_iter().map(|file| (file.clone(), examine(&file.path, &policy))).collect();
