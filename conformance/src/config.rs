@@ -1,6 +1,8 @@
 //! What the harness must know of a driver beside its file: how to open it on a store of its own.
 //!
 //! ```toml
+//! isolation = "process"        # where the driver runs; "in-process" unless written
+//!
 //! [settings]                   # as in registry.toml; {folder} is a new folder for each case
 //! root = "{folder}/store"
 //!
@@ -32,6 +34,20 @@ pub struct DriverConfig {
     /// What the store is.
     #[serde(default)]
     pub store: StoreConfig,
+    /// Where the driver runs.
+    #[serde(default)]
+    pub isolation: Isolation,
+}
+
+/// Where a driver runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// In the process of the case.
+    #[default]
+    InProcess,
+    /// In a process of its own.
+    Process,
 }
 
 /// What a driver's store is.
@@ -98,7 +114,7 @@ impl DriverConfig {
             }
         }
         if unknown.is_empty() {
-            return Ok(Self { settings, store: StoreConfig::default() });
+            return Ok(Self { settings, ..Self::default() });
         }
         Err(ConfigError(format!(
             "the driver {:?} needs the setting{} {}; write a file with [settings] and give it with --config (see `longshore-conformance run --help`)",

@@ -11,6 +11,7 @@ pub(crate) const BENCH: &str = "--longshore-bench";
 
 /// Runs a hidden mode, if this process was started in one; a program that runs the harness calls this first.
 pub fn entered() -> Option<ExitCode> {
+    longshore_loader::run_if_child();
     let mut arguments = std::env::args().skip(1);
     let mode = arguments.next()?;
     let mut task = || arguments.next().unwrap_or_default();

@@ -64,8 +64,8 @@ pub(super) fn bench(arguments: &BenchArguments) -> Exit {
 }
 
 fn begin(arguments: &BenchArguments) -> Result<(), Refused> {
-    let ours = session(&arguments.file, arguments.config.as_deref())?;
-    let theirs = arguments.against.as_deref().map(|file| session(file, arguments.against_config.as_deref())).transpose()?;
+    let ours = session(&arguments.file, arguments.config.as_deref(), None)?;
+    let theirs = arguments.against.as_deref().map(|file| session(file, arguments.against_config.as_deref(), None)).transpose()?;
     let earlier = arguments.baseline.as_deref().map(read).transpose()?;
     let work = tempfile::Builder::new().prefix("longshore-bench-").tempdir_in(arguments.work.clone().unwrap_or_else(std::env::temp_dir));
     let work = work.map_err(|error| Refused(Exit::Usage, format!("no folder for the stores can be made (--work): {error}")))?;

@@ -10,7 +10,7 @@ use longshore_loader::{Policy, inspect, verify};
 use super::complain;
 use super::report::Opened;
 use crate::case::{Case, Profile};
-use crate::config::DriverConfig;
+use crate::config::{DriverConfig, Isolation};
 use crate::exit::Exit;
 use crate::record::{CaseRecord, Header, Summary};
 use crate::report::{Failure, Format, Human, JsonLines, Target};
@@ -25,6 +25,9 @@ pub(super) struct RunArguments {
     /// How to open the driver, if its required settings are more than a folder (see below).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Where the driver runs, if the file for --config does not say: in the process of each case, or in one of its own.
+    #[arg(long, value_name = "WHERE")]
+    isolation: Option<Isolation>,
     /// How much is tried: core (within a minute), full (within ten), soak.
     #[arg(long, default_value = "core")]
     profile: Profile,
@@ -117,7 +120,7 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
 
 fn begin(arguments: &RunArguments) -> Result<Exit, Refused> {
     let usage = |text: String| Refused(Exit::Usage, text);
-    let session = session(&arguments.file, arguments.config.as_deref())?;
+    let session = session(&arguments.file, arguments.config.as_deref(), arguments.isolation)?;
     let today = jiff::Timestamp::now().to_string();
     // The day, of `2026-11-26T12:00:00Z`.
     let today = today.split('T').next().unwrap_or_default();
@@ -160,18 +163,21 @@ fn begin(arguments: &RunArguments) -> Result<Exit, Refused> {
 }
 
 /// The driver's file and how it is opened, both checked.
-pub(super) fn session(file: &Path, config: Option<&Path>) -> Result<Session, Refused> {
+pub(super) fn session(file: &Path, config: Option<&Path>, isolation: Option<Isolation>) -> Result<Session, Refused> {
     let not_loaded = |refusal: longshore_loader::Refusal| Refused(Exit::NotLoaded, refusal.to_string());
     let inspection = inspect(file).map_err(not_loaded)?;
-    // Whoever builds a driver may have a umask that lets a group write; that is for an operator to decide.
-    let policy = Policy { allow_writable: true, ..Policy::of_this_host() };
-    verify(&inspection, &policy).map_err(not_loaded)?;
     let config = match config {
         Some(path) => DriverConfig::read(path),
         None => DriverConfig::guess(inspection.info()),
     };
-    let config = config.and_then(|config| config.check(inspection.info()).map(|()| config));
-    Ok(Session { config: config.map_err(|error| Refused(Exit::Usage, error.to_string()))?, inspection })
+    let mut config = config.map_err(|error| Refused(Exit::Usage, error.to_string()))?;
+    config.isolation = isolation.unwrap_or(config.isolation);
+    let is_isolated = config.isolation == Isolation::Process;
+    // Whoever builds a driver may have a umask that lets a group write; that is for an operator to decide.
+    let policy = Policy { allow_writable: true, allow_abort: is_isolated, ..Policy::of_this_host() };
+    verify(&inspection, &policy).map_err(not_loaded)?;
+    config.check(inspection.info()).map_err(|error| Refused(Exit::Usage, error.to_string()))?;
+    Ok(Session { config, inspection })
 }
 
 /// The report for people, and JSON lines; and where it is told that lines were lost.
@@ -207,6 +213,7 @@ fn options(arguments: &RunArguments, baseline: Baseline, work: PathBuf) -> Optio
     };
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let config = arguments.config.as_ref().map(|path| format!(" --config {}", path.display())).unwrap_or_default();
+    let isolation = if arguments.isolation == Some(Isolation::Process) { " --isolation process" } else { "" };
     Options {
         plan,
         baseline,
@@ -216,6 +223,6 @@ fn options(arguments: &RunArguments, baseline: Baseline, work: PathBuf) -> Optio
         fail_fast: arguments.fail_fast,
         work,
         keep: arguments.keep,
-        command: format!("longshore-conformance run {}{config}", arguments.file.display()),
+        command: format!("longshore-conformance run {}{config}{isolation}", arguments.file.display()),
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::case::{Case, Run};
 use crate::cases::case;
+use crate::config::Isolation;
 use crate::trial::observe::{Held, may_be_made_once, settle, settle_until};
 use crate::trial::{CALL, Setting, Subject, Trial};
 use crate::verdict::{Stop, Verdict};
@@ -94,6 +95,10 @@ fn run(id: &str, trial: Trial) -> (Verdict, Vec<(String, String)>) {
         && let Err(stop) = trial.load()
     {
         return (stop.verdict(), Vec::new());
+    }
+    if trial.setting.config.isolation == Isolation::Process {
+        // A thread that stays for all isolated drivers; without it, opening one tells so.
+        let _ = longshore_loader::prepare_isolation();
     }
     // The first runtime of a process makes a few things that stay for all: they are not the driver's.
     drop(runtime());

@@ -46,12 +46,12 @@ use std::time::Duration;
 
 use longshore_loader::api::metadata::{AbiKind, Consistency, DriverInfo, Durability};
 use longshore_loader::api::{DriverError, ObjectInfo};
-use longshore_loader::{Inspection, LoadedDriver, OpenOptions, Policy, inspect, load, verify};
+use longshore_loader::{Inspection, LoadedDriver, OpenOptions, Policy, inspect, load, open_isolated, verify};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::case::Need;
-use crate::config::{DriverConfig, Place, StoreKind, schema};
+use crate::config::{DriverConfig, Isolation, Place, StoreKind, schema};
 use crate::verdict::{Stop, hold};
 
 pub(crate) use instance::{Instance, InstanceUpload, Trace};
@@ -182,7 +182,12 @@ impl Trial {
         let settings = schema.check(settings).map_err(|faults| {
             Stop::harness("the settings do not fit", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         })?;
-        let opened = self.load()?.open("trial", &settings, &LIMITS).await;
+        let opened = match self.setting.config.isolation {
+            Isolation::InProcess => self.load()?.open("trial", &settings, &LIMITS).await,
+            Isolation::Process => {
+                open_isolated(&self.inspection, "trial", &settings, &LIMITS, &longshore_loader::Isolation::default()).await
+            }
+        };
         Ok(opened.map(|handle| Instance::new(handle, &self.setting.config, self.trace.clone())))
     }
 }

@@ -8,7 +8,7 @@ use longshore_loader::api::metadata::{Consistency, Durability};
 use serde_json::{Value, json};
 
 use super::driver::columns;
-use super::storages::Ready;
+use super::storages::{Ready, ReadyDriver};
 use super::{Exit, print};
 use crate::config::{Config, MAIN_STORAGE, MissingReferences};
 use crate::store::plan::{Cost, Operation, Push, USES, is_round_trip, push_limit};
@@ -78,7 +78,8 @@ fn lower_case(value: impl std::fmt::Debug) -> String {
 }
 
 fn stack(ready: &Ready) -> String {
-    let name = |one: &super::storages::ReadyDriver| format!("{} {}", one.inspection.info().name, one.inspection.info().version);
+    let place = |one: &ReadyDriver| if one.isolation.is_some() { " (isolated: in a process of its own)" } else { "" };
+    let name = |one: &ReadyDriver| format!("{} {}{}", one.inspection.info().name, one.inspection.info().version, place(one));
     ready.stack.iter().map(name).collect::<Vec<_>>().join(" > ")
 }
 
@@ -190,7 +191,9 @@ fn storage_json(config: &Config, ready: &Ready) -> Value {
     let (consistency, durability) = promises(ready);
     let drivers = ready.stack.iter().map(|one| {
         let (info, path) = (one.inspection.info(), one.inspection.path().display().to_string());
-        json!({ "name": info.name, "version": info.version, "path": path, "layer": info.known_capabilities().has(Capability::Layer) })
+        let isolation = if one.isolation.is_some() { "process" } else { "in-process" };
+        let layer = info.known_capabilities().has(Capability::Layer);
+        json!({ "name": info.name, "version": info.version, "path": path, "layer": layer, "isolation": isolation })
     });
     let operations = rows(ready).into_iter().map(|row| {
         json!({ "operation": row.name, "unit": row.unit, "note": row.note, "cold": cost_json(&row.cold), "warm": cost_json(&row.warm) })

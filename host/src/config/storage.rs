@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use longshore_loader::api::schema::nearest;
+use longshore_loader::{Budget, Isolation};
 use serde_json::Value as Json;
 
 use super::checked::{Checker, Refusal, Section};
@@ -15,6 +16,11 @@ use super::written::{Entry, Node, Origin, Table, Value};
 pub const MAIN_STORAGE: &str = "main";
 /// The longest name of a storage, and of a driver, in bytes.
 const NAME_MAX_BYTES: usize = 32;
+
+/// The least memory in which a driver's process can be expected to start, in bytes.
+const MEMORY_MIN_BYTES: u64 = 32 * 1024 * 1024;
+/// The most restarts of a driver's process within its window.
+const RESTARTS_MAX: u64 = 1000;
 
 /// `[storage.<name>]`: a driver that keeps the bytes, and the layers above it.
 #[derive(Debug)]
@@ -38,6 +44,8 @@ pub struct Instance {
     pub file: DriverFile,
     /// `sha256`, default none: the only file that is loaded.
     pub sha256: Option<[u8; 32]>,
+    /// `isolation`, default `in-process`: whether the driver runs in a process of its own, and how that is kept.
+    pub isolation: Option<Isolation>,
     /// `settings` as they are written; [`Config::check_settings`](super::Config::check_settings) makes them the driver's.
     pub(super) settings: Node,
     /// Where the driver is named.
@@ -90,6 +98,9 @@ impl Storage {
         let key = entry.key.clone();
         let mut keys = checker.section(&["storage", name], Some(entry));
         let driver = Instance::read(&mut keys, &format!("storage {name:?}"), &key);
+        // A layer runs where the host is, and has no such key.
+        let isolation = isolation(&mut keys);
+        let driver = driver.map(|driver| Instance { isolation, ..driver });
         let accept_eventual = keys.flag("accept_eventual", false);
         let required = keys.flag("required", true);
         let redirect = Redirect::read(&mut keys);
@@ -128,8 +139,27 @@ impl Instance {
         }
         let path = keys.path().to_vec();
         let (file, named_at) = file?;
-        Some(Self { file, sha256: sha256.map(|(pin, _)| pin), settings, named_at, path })
+        Some(Self { file, sha256: sha256.map(|(pin, _)| pin), isolation: None, settings, named_at, path })
     }
+}
+
+/// Where the driver runs. The keys of a process mean nothing without one, so that writing them is a fault then.
+fn isolation(keys: &mut Section<'_>) -> Option<Isolation> {
+    let default = Isolation::default();
+    if !keys.choice("isolation", [("in-process", false), ("process", true)]) {
+        for key in ["memory_limit", "restarts_max", "restart_window_secs"] {
+            if let Some(entry) = keys.take(key) {
+                keys.fault(&entry.key, format!(r#"{key} is about a driver's own process, must stand beside isolation = "process""#));
+            }
+        }
+        return None;
+    }
+    let memory_limit_bytes = keys.bytes("memory_limit", default.memory_limit_bytes, MEMORY_MIN_BYTES..=1 << 50);
+    let restarts_max = keys.count("restarts_max", default.budget.restarts_max.into(), 0..=RESTARTS_MAX);
+    let window = keys.seconds("restart_window_secs", default.budget.window.as_secs(), 1..=365 * 24 * 3600);
+    // The range is within 32 bits.
+    let restarts_max = u32::try_from(restarts_max).unwrap_or(u32::MAX);
+    Some(Isolation { memory_limit_bytes, budget: Budget { restarts_max, window }, ..default })
 }
 
 fn file(keys: &mut Section<'_>, who: &str, key: &Origin) -> Option<(DriverFile, Origin)> {

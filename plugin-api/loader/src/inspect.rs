@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 
 use longshore_plugin_api::metadata::DriverInfo;
 use rustix::fs::{Mode, OFlags};
@@ -14,6 +15,7 @@ use sha2::Digest;
 use crate::elf::{Dynamic, Image, VersionNeed, unreadable};
 use crate::note::{Note, build_id};
 use crate::refusal::{Fault, Refusal, RefusalCode};
+use crate::trust::Content;
 
 /// A driver file for this machine, its note and its needs. Nothing of it has run.
 ///
@@ -23,6 +25,8 @@ pub struct Inspection {
     object: SharedObject,
     info: DriverInfo,
     raw_note: String,
+    /// The private copy, once it was asked for.
+    pub(crate) content: OnceLock<Arc<Content>>,
 }
 
 /// A shared library for this machine, with or without a note.
@@ -61,7 +65,7 @@ impl SharedObject {
     /// Reads the note too.
     pub(crate) fn inspect(self) -> Result<Inspection, Fault> {
         let note = Note::read(&self.image)?;
-        Ok(Inspection { info: note.info, raw_note: note.json, object: self })
+        Ok(Inspection { info: note.info, raw_note: note.json, content: OnceLock::new(), object: self })
     }
 
     pub(crate) fn hardening(&self) -> Hardening {
@@ -222,7 +226,7 @@ impl Inspection {
         self.object.dynamic.imported(&self.object.image).map_err(|fault| self.refusal(fault))
     }
 
-    fn refusal(&self, fault: Fault) -> Refusal {
+    pub(crate) fn refusal(&self, fault: Fault) -> Refusal {
         fault.refuse(&self.object.path).named(&self.info.name)
     }
 

@@ -245,7 +245,7 @@ fn library_that_is_too_old_is_found() {
     };
     make("A_2");
     let needs = folder.join("liba.so").display().to_string();
-    let marker = marker.with_flag("-Wl,-rpath,$ORIGIN").with_flag("-DCALL=a").with_flag(&needs);
+    let marker = marker.with_flag(&format!("-Wl,-rpath,{}", folder.display())).with_flag("-DCALL=a").with_flag(&needs);
     let path = marker.build();
     found(&path, &["search-path"]);
     make("A_1");

@@ -29,9 +29,11 @@
 //! | `description`, `examples` | everything | help for people; examples have to fit |
 //! | `deprecated`, `x-replaced-by` | everything | `true`; what to use instead. Either one alone is enough |
 //! | `x-secret` or `writeOnly` | strings | `true`: written as a reference in `registry.toml`, never printed |
+//! | `format` | strings | `path` or `url`: what a driver in a process of its own may reach; the text is not checked by it (see [`Format`]) |
 //! | `x-unit` | integers | `bytes`, `seconds`, `milliseconds`: texts such as `"64MiB"` and `"10s"` are accepted too (see [`Unit`]) |
 //!
-//! `$schema` may stand at the root. Any other keyword makes the schema unreadable: a rule that nobody checks would be a promise broken in
+//! `$schema` may stand at the root, and `x-environment`: a list of the environment's variables that the driver reads, such as `"AWS_*"`. A
+//! driver in a process of its own finds no other. Any other keyword makes the schema unreadable: a rule that nobody checks would be a promise broken in
 //! silence.
 //!
 //! Source: driver contract, section 6.
@@ -51,7 +53,10 @@ pub use unit::Unit;
 
 /// A readable schema.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Schema(Object);
+pub struct Schema {
+    root: Object,
+    environment: Vec<String>,
+}
 
 /// The keys of an object.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +84,17 @@ pub struct Property {
     pub deprecated: Option<Deprecated>,
     /// True if the value is never shown to anyone.
     pub secret: bool,
+    /// What a text names.
+    pub format: Option<Format>,
+}
+
+/// What a text names outside of the driver: it may reach that from a process of its own, and not much else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A file or folder, with all that is below it.
+    Path,
+    /// A service. A driver that has such a setting may use the network, whether or not the setting is written.
+    Url,
 }
 
 /// The type of a setting. A limit that is `None` is no limit.
@@ -119,7 +135,7 @@ impl Schema {
     /// # Errors
     /// All faults at once: an unknown keyword, one that does not go with its type, a limit upside down, a default that does not fit.
     pub fn from_json(json: &Value) -> Result<Self, SchemaError> {
-        read::schema(json).map(Self)
+        read::schema(json)
     }
 
     /// Checks settings and completes them: absent keys get their defaults, texts with a unit become integers.
@@ -127,28 +143,33 @@ impl Schema {
     /// # Errors
     /// All faults at once. A fault never shows the value of a secret.
     pub fn check(&self, settings: &Value) -> Result<Value, Vec<SettingFault>> {
-        check::settings(&self.0, settings)
+        check::settings(&self.root, settings)
     }
 
     /// The deprecated keys that these settings use, as sentences to warn with.
     pub fn deprecations(&self, settings: &Value) -> Vec<SettingFault> {
-        check::deprecations(&self.0, settings)
+        check::deprecations(&self.root, settings)
+    }
+
+    /// The environment's variables that the driver reads; a final `*` stands for any ending.
+    pub fn environment(&self) -> &[String] {
+        &self.environment
     }
 
     /// The keys at the top, in the order of their names.
     pub fn properties(&self) -> impl Iterator<Item = (&str, &Property)> {
-        self.0.properties()
+        self.root.properties()
     }
 
     /// The keys at the top, as an object like any nested one.
     pub fn as_object(&self) -> &Object {
-        &self.0
+        &self.root
     }
 
     /// The property at a path of keys; below an array any step leads to its elements.
     pub fn property(&self, path: &[impl AsRef<str>]) -> Option<&Property> {
         let (first, rest) = path.split_first()?;
-        rest.iter().try_fold(self.0.property(first.as_ref())?, |property, step| property.child(step.as_ref()))
+        rest.iter().try_fold(self.root.property(first.as_ref())?, |property, step| property.child(step.as_ref()))
     }
 
     /// True if the value at `path` must not be shown.

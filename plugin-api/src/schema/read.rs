@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::check::{self, Rejected};
-use super::{Deprecated, Kind, Object, Property, SchemaError, Unit, nearest};
+use super::{Deprecated, Format, Kind, Object, Property, Schema, SchemaError, Unit, nearest};
 
 const TYPES: &str = r#""string", "integer", "number", "boolean", "array" or "object""#;
 
-pub(super) fn schema(json: &Value) -> Result<Object, SchemaError> {
+pub(super) fn schema(json: &Value) -> Result<Schema, SchemaError> {
     let mut faults = Vec::new();
+    let mut environment = Vec::new();
     let object = Keywords::of("", json, &mut faults).and_then(|mut keywords| {
         keywords.take("$schema");
         keywords.take("description");
@@ -18,12 +19,13 @@ pub(super) fn schema(json: &Value) -> Result<Object, SchemaError> {
             Some("object") | None => {}
             Some(_) => keywords.fault(r#"the root's "type" must be "object""#),
         }
+        environment = keywords.variables();
         let object = keywords.object();
         keywords.finish("an object");
         object
     });
     match object {
-        Some(object) if faults.is_empty() => Ok(object),
+        Some(root) if faults.is_empty() => Ok(Schema { root, environment }),
         _ => Err(SchemaError { faults }),
     }
 }
@@ -75,6 +77,15 @@ impl<'s> Keywords<'s> {
 
     fn list(&mut self, keyword: &'static str) -> &'s [Value] {
         self.value(keyword, "a list", Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    fn variables(&mut self) -> Vec<String> {
+        let name = |name: &str| {
+            let name = name.strip_suffix('*').unwrap_or(name);
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        let names = |value: &Value| value.as_array()?.iter().map(|one| one.as_str().filter(|one| name(one)).map(str::to_owned)).collect();
+        self.value("x-environment", r#"a list of names of variables such as "HOME" or "AWS_*""#, names).unwrap_or_default()
     }
 
     fn below(&self, step: &str) -> String {
@@ -136,13 +147,14 @@ impl<'s> Keywords<'s> {
         };
         let kind = self.kind(name)?;
         let secret = matches!(kind, Kind::String { .. }) && (self.flag("x-secret") | self.flag("writeOnly"));
+        let format = matches!(kind, Kind::String { .. }).then(|| self.value("format", r#""path" or "url""#, format)).flatten();
         let valued = matches!(kind, Kind::String { .. } | Kind::Integer { .. } | Kind::Number { .. });
         let description = self.text("description").unwrap_or_default().to_owned();
         let is_deprecated = self.flag("deprecated");
         let replaced_by = self.text("x-replaced-by").map(str::to_owned);
         let deprecated = (is_deprecated || replaced_by.is_some()).then_some(Deprecated { replaced_by });
-        let mut property =
-            Property { kind, required: false, default: None, allowed: Vec::new(), description, examples: Vec::new(), deprecated, secret };
+        let (allowed, examples) = (Vec::new(), Vec::new());
+        let mut property = Property { kind, required: false, default: None, allowed, description, examples, deprecated, secret, format };
         if valued {
             property.allowed = self.allowed(&property);
         }
@@ -210,6 +222,14 @@ impl<'s> Keywords<'s> {
             let hint = nearest(keyword, self.taken.iter().copied()).map(|near| format!("; did you mean {near:?}?"));
             self.fault(format!("unknown keyword {keyword:?} for {place}{}", hint.unwrap_or_default()));
         }
+    }
+}
+
+fn format(value: &Value) -> Option<Format> {
+    match value.as_str()? {
+        "path" => Some(Format::Path),
+        "url" => Some(Format::Url),
+        _ => None,
     }
 }
 

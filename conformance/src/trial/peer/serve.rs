@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::question::sha256;
 use super::{Answer, Failure, Question, Task};
+use crate::config::Isolation;
 use crate::trial::{CALL, Instance, InstanceUpload, Trial, drain};
 use crate::verdict::Stop;
 
@@ -30,7 +31,11 @@ const TEXT_MAX_BYTES: usize = 256;
 pub(crate) fn serve(task: &str) -> ExitCode {
     let Ok(task) = serde_json::from_str::<Task>(task) else { return ExitCode::from(2) };
     let threads = if task.one_thread { 1 } else { 4 };
-    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(threads).enable_time().build();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    if task.setting.config.isolation == Isolation::Process {
+        runtime.enable_io();
+    }
+    let runtime = runtime.max_blocking_threads(threads).enable_time().build();
     let Ok(runtime) = runtime else { return ExitCode::from(2) };
     runtime.block_on(async {
         match attend(task).await {

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use longshore_loader::api::schema::{Schema, nearest};
 use longshore_loader::probe::{Opening, PROBE_LIMIT, Probe, Probed, Stage, probe as load_elsewhere};
-use longshore_loader::{
-    DriverSource, Examination, Finding, Found, Inspection, OpenOptions, Place, Policy, Sha256, examine, locate, places, scan,
-};
+use longshore_loader::{DriverSource, Examination, Finding, Found, Inspection, OpenOptions, Place, Policy, examine, locate, places, scan};
 use serde_json::{Value, json};
 
 use super::{columns, findings, probe};
+use crate::cli::trust::Subject;
 use crate::cli::{Exit, print, say};
 use crate::config::{Config, DriverFile, Instance, Storage};
 
@@ -39,7 +38,7 @@ pub(in crate::cli) fn why(config: &Config, name: &str, open: bool, json: bool) -
     let instances: Vec<&Instance> = config.storage.get(name).map_or_else(Vec::new, |storage| storage.stack().collect());
     let mut accounts = match instances.as_slice() {
         [] => vec![driver_called(config, name)?],
-        instances => instances.iter().map(|instance| account(config, &source(instance), Some(instance))).collect::<Result<_, _>>()?,
+        instances => instances.iter().map(|instance| account(config, &Subject::of(instance))).collect::<Result<_, _>>()?,
     };
     if let Some(storage) = config.storage.get(name) {
         opened(config, name, storage, open, &mut accounts)?;
@@ -59,8 +58,7 @@ pub(in crate::cli) fn why(config: &Config, name: &str, open: bool, json: bool) -
 fn driver_called(config: &Config, name: &str) -> Result<Account, Exit> {
     let uses = |storage: &&String| config.storage[*storage].stack().any(|instance| instance.file == DriverFile::Name(name.to_owned()));
     let users: Vec<&String> = config.storage.keys().filter(uses).collect();
-    let instance = users.first().and_then(|user| config.storage[*user].stack().find(|it| it.file == DriverFile::Name(name.to_owned())));
-    let mut account = account(config, &DriverSource::Name(name.to_owned()), instance)?;
+    let mut account = account(config, &Subject::called(config, name))?;
     if users.is_empty() && account.stopped().is_some_and(|(stage, _)| stage == STAGES[0]) {
         account.hint(nearest_name(config, name));
     }
@@ -79,34 +77,20 @@ fn nearest_name(config: &Config, name: &str) -> Option<String> {
     nearest(name, known).map(|other| format!("; did you mean {other:?}?"))
 }
 
-fn source(instance: &Instance) -> DriverSource {
-    match &instance.file {
-        DriverFile::Name(name) => DriverSource::Name(name.clone()),
-        DriverFile::Path(path) => DriverSource::Path(path.clone()),
-    }
-}
-
-/// What this host asks of the file before it loads it.
-fn policy(source: &DriverSource, instance: Option<&Instance>) -> Policy {
-    let expected_name = match source {
-        DriverSource::Name(name) => Some(name.clone()),
-        DriverSource::Path(_) => None,
-    };
-    Policy { expected_name, sha256: instance.and_then(|it| it.sha256).map(Sha256), ..Policy::of_this_host() }
-}
-
 /// Goes as far as a driver comes without being opened.
-fn account(config: &Config, source: &DriverSource, instance: Option<&Instance>) -> Result<Account, Exit> {
-    let (name, places) = match source {
-        DriverSource::Name(name) => (name.clone(), places(name, &config.drivers.path).unwrap_or_default()),
-        DriverSource::Path(path) => (path.display().to_string(), Vec::new()),
+fn account(config: &Config, subject: &Subject) -> Result<Account, Exit> {
+    let places = match subject.source() {
+        DriverSource::Name(name) => places(name, &config.drivers.path).unwrap_or_default(),
+        DriverSource::Path(_) => Vec::new(),
     };
-    let mut account = Account { name, places, outcomes: Vec::new(), findings: Vec::new(), inspection: None };
-    match locate(source, &config.drivers.path) {
+    let mut account = Account { name: subject.name(), places, outcomes: Vec::new(), findings: Vec::new(), inspection: None };
+    match locate(subject.source(), &config.drivers.path) {
         Err(refusal) => account.stop(format!("{}; {} [{}]", refusal.why, refusal.fix, refusal.code)),
         Ok(path) => {
             account.reach(path.display().to_string());
-            account.look_at(&path, &policy(source, instance))?;
+            // What is asked of a file depends on what it says it is.
+            let policy = subject.inspect(config).map_or_else(|_| Policy::of_this_host(), |inspection| subject.policy(config, &inspection));
+            account.look_at(&path, &policy)?;
         }
     }
     Ok(account)

@@ -119,7 +119,7 @@ pub fn examine(path: &Path, policy: &Policy) -> Examination {
     let inspection = object.inspect().map_err(|fault| fault.refuse(path));
     match &inspection {
         Ok(inspection) => {
-            findings.extend(reasons(inspection, policy).map(|refusal| (&refusal).into()));
+            findings.extend(reasons(inspection, policy).iter().map(Finding::from));
             findings.extend(note::flaws(inspection));
         }
         Err(refusal) => findings.push(refusal.into()),

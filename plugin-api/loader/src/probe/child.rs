@@ -15,9 +15,10 @@ use super::{Held, Surroundings, watch};
 use crate::inspect::inspect;
 use crate::open::{LoadedDriver, OpenOptions, load};
 use crate::refusal::{Refusal, RefusalCode};
+use crate::trust::CONTENT_MAX_BYTES;
 
-/// How large a file it may write, in bytes: whoever opens a store may try whether it can write there.
-const FILE_MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// How large a file it may write, in bytes: the private copy of the driver's file is one.
+const FILE_MAX_BYTES: u64 = CONTENT_MAX_BYTES;
 /// How much memory it may have, in bytes.
 const MEMORY_MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// How many descriptors it may have.
@@ -118,12 +119,13 @@ fn work(order: &Order, socket: &mut UnixStream) -> io::Result<()> {
 
 fn load_one(order: &Order, number: usize, socket: &mut UnixStream) -> io::Result<Result<LoadedDriver, Refusal>> {
     let driver = &order.drivers[number];
-    let inspection = match inspect(&driver.path) {
-        Ok(inspection) if inspection.sha256()?.to_string() == driver.sha256 => inspection,
+    let inspected = inspect(&driver.path).and_then(|inspection| Ok((inspection.content()?.sha256().to_string(), inspection)));
+    let inspection = match inspected {
+        Ok((sha256, inspection)) if sha256 == driver.sha256 => inspection,
         Ok(_) => {
             let why = "it was changed between its inspection and this";
             return Ok(Err(Refusal::new(
-                RefusalCode::FileMalformed,
+                RefusalCode::FileChanged,
                 &driver.path,
                 why,
                 "install drivers by renaming a finished file into place",

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::trust::content_descriptors;
+
 /// What a process holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// Open descriptors by number, with what they lead to.
+    /// Open descriptors by number, with what they lead to; not those of the copies that the loader makes of driver files.
     pub descriptors: BTreeMap<u32, PathBuf>,
     /// Threads by id, with their names.
     pub threads: BTreeMap<u32, String>,
@@ -17,7 +19,8 @@ pub struct Held {
 impl Held {
     /// What this process holds now.
     pub fn now() -> Self {
-        let descriptors = numbers("/proc/self/fd").filter_map(|fd| {
+        let copies: Vec<_> = content_descriptors().into_iter().filter_map(|fd| u32::try_from(fd).ok()).collect();
+        let descriptors = numbers("/proc/self/fd").filter(|fd| !copies.contains(fd)).filter_map(|fd| {
             let target = std::fs::read_link(format!("/proc/self/fd/{fd}")).ok()?;
             // The folder that is being read is open too.
             (!target.starts_with("/proc")).then_some((fd, target))
