@@ -181,3 +181,33 @@ fn secret_is_in_no_report_of_a_start_that_fails() {
         }
     }
 }
+
+#[test]
+fn secret_is_in_no_answer_to_a_reload() {
+    let storage = "driver = \"specimen-tells\"\nsettings = { token = { env = \"BIRD\" }, password = { env = \"BIRD\" } }\n";
+    let start = Start {
+        keys: "server.control = \"control\"",
+        storage: Some(storage.to_owned()),
+        variables: variables().into_iter().filter(|(name, _)| *name == "BIRD").collect(),
+        folder: Some(Arc::new(folder())),
+        ..Start::default()
+    };
+    let registry = Registry::start_with(start);
+    let file = registry.file.to_str().expect("it is text").to_owned();
+    let ask = |more: &str| {
+        registry.rewrite(|text| format!("{text}{more}"));
+        let told = written(registry.folder.path(), &["reload", "--config", &file]);
+        let json = written(registry.folder.path(), &["reload", "--json", "--config", &file]);
+        for told in [&told, &json] {
+            assert!(told.contains("cannot log in with"), "the driver has told why: {told}");
+            has_no_canary("the answer to a reload", told);
+        }
+        told
+    };
+    let refused = ask("[storage.extra]\ndriver = \"specimen-tells\"\nsettings = { token = { file = \"bird\" }, opens = false }\n");
+    assert!(refused.contains("cannot open storage \"extra\""), "{refused}");
+    let done = ask("required = false\n");
+    assert_eq!(done.matches("warning: ").count(), 2, "the storage that does not open, and the setting that is deprecated: {done}");
+    assert!(done.contains("password is deprecated, use token"), "{done}");
+    has_no_canary("the log", &registry.stop().log.iter().map(|line| format!("{line}\n")).collect::<String>());
+}

@@ -50,7 +50,21 @@ async fn on_asked(running: Arc<Running>, asked: Asked) -> Answer {
         Asked::ReloadDriver { name } => running.reload_driver(&mut state, &name).await,
     };
     log(&reloaded);
-    reloaded.map_or_else(Answer::Failed, Answer::Done)
+    match reloaded {
+        Ok(mut done) => {
+            done.warnings.iter_mut().for_each(without_secrets);
+            Answer::Done(done)
+        }
+        Err(mut failure) => {
+            without_secrets(&mut failure.message);
+            Answer::Failed(failure)
+        }
+    }
+}
+
+/// The answer goes to another process, which knows none of the secrets that a driver may have put into its words.
+fn without_secrets(text: &mut String) {
+    *text = observe::without_secrets(text).into_owned();
 }
 
 fn log(reloaded: &Result<Reloaded, Failure>) {
