@@ -11,7 +11,7 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -176,7 +176,8 @@ fn may_run(file: &File) -> Result<(), Fault> {
     Ok(())
 }
 
-fn is_sealed(file: &File) -> bool {
+/// True if the file is memory that nobody can change any more, as private copies are.
+pub(crate) fn is_sealed(file: &impl AsFd) -> bool {
     rustix::fs::fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SEALED))
 }
 

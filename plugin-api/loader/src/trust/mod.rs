@@ -18,6 +18,7 @@ mod source;
 
 pub(crate) use beside::check as nothing_beside;
 pub use checks::{Check, checks};
+pub(crate) use content::is_sealed;
 pub use content::{CONTENT_MAX_BYTES, Content, content_descriptors};
 pub(crate) use owner::check as owner;
 pub use signature::{SIGNATURE_MAX_BYTES, TrustedKey, TrustedKeyError};
