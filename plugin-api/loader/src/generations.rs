@@ -40,6 +40,11 @@ impl Generations {
         Ok(driver)
     }
 
+    /// True if this content is loaded.
+    pub fn contains(&self, sha256: Sha256) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(digest, _)| *digest == sha256)
+    }
+
     /// How many versions of the driver `name` are loaded.
     pub fn count(&self, name: &str) -> usize {
         let loaded = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! Another configuration, or other drivers, without a restart: all of it, or nothing.
 //!
-//! Everything that can fail comes first, beside what serves: the configuration is read and checked, the drivers are checked, loaded, opened and
-//! asked for their health. Then the new state is published in one step. What is not used any more is closed when nobody uses it.
+//! Everything that can fail comes first, beside what serves: the configuration is read and checked, the drivers are checked, probed in another
+//! process, loaded, opened and asked for their health. Then the new state is published in one step. What is not used any more is closed when nobody uses it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use longshore_loader::api::Driver;
 use longshore_loader::api::metadata::Durability;
+use longshore_loader::probe::{PROBE_LIMIT, Probed, probe};
 use longshore_loader::{DriverHandle, InUse, Retired};
+use serde_json::Value;
 use tokio::signal::unix::Signal;
 
 use super::options;
@@ -162,6 +164,7 @@ impl Running {
             );
             return Err(failure(FailureCode::Restart, message));
         }
+        tokio::task::block_in_place(|| self.probe(ready))?;
         let handle = self.instances.open(config, ready).await.map_err(|error| failure(FailureCode::Driver, error.to_string()))?;
         if let Err(error) = handle.health(&handle.call(0)).await {
             self.instances.close(&handle.retire()).await;
@@ -169,6 +172,21 @@ impl Running {
             return Err(failure(FailureCode::Driver, message));
         }
         Ok(handle)
+    }
+
+    /// Loads what is new to this process in another one first: what its code does at load time, it does there. An isolated driver is never
+    /// loaded here.
+    fn probe(&self, ready: &Ready) -> Result<(), Failure> {
+        for one in ready.stack.iter().filter(|one| one.isolation.is_none() && !self.instances.have_loaded(one.sha256)) {
+            let (name, path) = (&one.inspection.info().name, one.inspection.path());
+            let failed = |why: String| failure(FailureCode::Driver, format!("the probe of driver {name:?} from {path:?}: {why}"));
+            let probed = probe(&[Probed { inspection: &one.inspection, settings: &Value::Null }], None, PROBE_LIMIT);
+            let probed = probed.map_err(|error| failed(format!("its process cannot be started: {error}")))?;
+            if let Some(worst) = probed.findings.first().filter(|_| !probed.passed()) {
+                return Err(failed(worst.to_string()));
+            }
+        }
+        Ok(())
     }
 
     /// Serves what the state's configuration says, on these drivers and on those that stay, in one step. Then waits for what has no place any
