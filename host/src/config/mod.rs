@@ -117,6 +117,11 @@ impl Config {
         Ok((config, faults))
     }
 
+    /// Takes another lock, such as that of later; the one before.
+    pub fn exchange_lock(&mut self, lock: Lock) -> Lock {
+        std::mem::replace(&mut self.lock, lock)
+    }
+
     /// What takes effect without any file, for those who ask what keys mean before they write one.
     ///
     /// # Errors

@@ -16,10 +16,10 @@ const INCLUDES: &str = "#define _GNU_SOURCE\n#include <pthread.h>\n#include <sig
                         #define C __attribute__((constructor)) static void at_load(void)\n";
 
 /// Drivers that are linked with something that runs when they are loaded.
-struct Breaches(TempDir);
+pub(crate) struct Breaches(TempDir);
 
 impl Breaches {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/c-driver");
         let made =
@@ -34,7 +34,7 @@ impl Breaches {
     }
 
     /// The driver with `code`, whose function `C` runs when it is loaded.
-    fn with(&self, code: &str) -> String {
+    pub(crate) fn with(&self, code: &str) -> String {
         let source = self.0.path().join("breach.c");
         let driver = self.0.path().join("liblongshore_driver_c_files.so");
         fs::write(&source, format!("{INCLUDES}{code}\n")).expect("it is written");

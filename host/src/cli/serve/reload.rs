@@ -1,7 +1,7 @@
 //! Another configuration, or other drivers, without a restart: all of it, or nothing.
 //!
-//! Everything that can fail comes first, beside what serves: the configuration is read and checked, the drivers are checked, loaded, opened and
-//! asked for their health. Then the new state is published in one step. What is not used any more is closed when nobody uses it.
+//! Everything that can fail comes first, beside what serves: the configuration is read and checked, the drivers are checked, probed in another
+//! process, loaded, opened and asked for their health. Then the new state is published in one step. What is not used any more is closed when nobody uses it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,13 +10,15 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use longshore_loader::api::Driver;
 use longshore_loader::api::metadata::Durability;
+use longshore_loader::probe::{PROBE_LIMIT, Probed, probe};
 use longshore_loader::{DriverHandle, InUse, Retired};
+use serde_json::Value;
 use tokio::signal::unix::Signal;
 
 use super::options;
 use super::running::{self, Running, State};
 use crate::cli::storages::{self, Origin, Ready};
-use crate::config::{Config, Faults, variables};
+use crate::config::{Config, Faults, Lock, variables};
 use crate::control::{Answer, Asked, Change, ControlSocket, Failure, FailureCode, Reloaded, Swapped};
 use crate::observe;
 
@@ -122,27 +124,31 @@ impl Running {
         Ok(Reloaded { changes, warnings, ..published })
     }
 
-    /// Opens the drivers of a storage again, or those of all storages that use a driver, as the configuration that takes effect has them.
+    /// Opens the drivers of a storage again, or those of all storages that use a driver, as the configuration that takes effect has them. The lock
+    /// is read again: whoever installs another file locks it.
     async fn reload_driver(&self, state: &mut State, name: &str) -> Result<Reloaded, Failure> {
-        let meant = |one: &&Ready| one.name == name;
-        let uses = |one: &&Ready| one.stack.iter().any(|driver| driver.inspection.info().name == name);
-        let mut names: Vec<String> = state.ready.iter().filter(meant).map(|one| one.name.clone()).collect();
-        if names.is_empty() {
-            names = state.ready.iter().filter(uses).map(|one| one.name.clone()).collect();
-        }
-        if names.is_empty() {
-            let known = state.ready.iter().map(|one| format!("{} ({})", one.name, one.drivers())).collect::<Vec<_>>().join(", ");
-            let message = format!("no storage and no driver in use is called {name:?}; the storages are {known}");
-            return Err(failure(FailureCode::Unknown, message));
-        }
-        let fresh = tokio::task::block_in_place(|| checked_again(&state.config, &names)).map_err(|faults| faulty(&faults))?;
-        let opened = self.open_beside(state, &state.config, &fresh.iter().collect::<Vec<_>>()).await?;
+        let names = state.storages_of(name)?;
+        let lock = tokio::task::block_in_place(|| Lock::beside(&self.file)).map_err(|faults| faulty(&faults))?;
+        let lock_before = state.config.exchange_lock(lock);
+        let (fresh, opened) = match self.open_again(state, &names).await {
+            Ok(opened) => opened,
+            Err(why) => {
+                state.config.exchange_lock(lock_before);
+                return Err(why);
+            }
+        };
         let mut before = Vec::new();
         for one in fresh {
             let place = state.ready.iter_mut().find(|old| old.name == one.name);
             before.extend(place.map(|old| std::mem::replace(old, one)));
         }
         Ok(self.publish(state, &before, opened).await)
+    }
+
+    async fn open_again(&self, state: &State, names: &[String]) -> Result<(Vec<Ready>, Opened), Failure> {
+        let fresh = tokio::task::block_in_place(|| checked_again(&state.config, names)).map_err(|faults| faulty(&faults))?;
+        let opened = self.open_beside(state, &state.config, &fresh.iter().collect::<Vec<_>>()).await?;
+        Ok((fresh, opened))
     }
 
     /// Opens drivers and asks them for their health, while others serve. If one fails, all are closed again.
@@ -175,6 +181,7 @@ impl Running {
             );
             return Err(failure(FailureCode::Restart, message));
         }
+        tokio::task::block_in_place(|| self.probe(ready))?;
         let handle = self.instances.open(config, ready).await.map_err(|error| failure(FailureCode::Driver, error.to_string()))?;
         if let Err(error) = handle.health(&handle.call(0)).await {
             self.instances.close(&handle.retire()).await;
@@ -182,6 +189,21 @@ impl Running {
             return Err(failure(FailureCode::Driver, message));
         }
         Ok(handle)
+    }
+
+    /// Loads what is new to this process in another one first: what its code does at load time, it does there. An isolated driver is never
+    /// loaded here.
+    fn probe(&self, ready: &Ready) -> Result<(), Failure> {
+        for one in ready.stack.iter().filter(|one| one.isolation.is_none() && !self.instances.have_loaded(one.sha256)) {
+            let (name, path) = (&one.inspection.info().name, one.inspection.path());
+            let failed = |why: String| failure(FailureCode::Driver, format!("the probe of driver {name:?} from {path:?}: {why}"));
+            let probed = probe(&[Probed { inspection: &one.inspection, settings: &Value::Null }], None, PROBE_LIMIT);
+            let probed = probed.map_err(|error| failed(format!("its process cannot be started: {error}")))?;
+            if let Some(worst) = probed.findings.first().filter(|_| !probed.passed()) {
+                return Err(failed(worst.to_string()));
+            }
+        }
+        Ok(())
     }
 
     /// Serves what the state's configuration says, on these drivers and on those that stay, in one step. Then waits for what has no place any
@@ -231,6 +253,21 @@ impl Running {
 }
 
 impl State {
+    /// The storage of this name, else those that use the driver of this name.
+    fn storages_of(&self, name: &str) -> Result<Vec<String>, Failure> {
+        if self.ready.iter().any(|one| one.name == name) {
+            return Ok(vec![name.to_owned()]);
+        }
+        let uses = |one: &&Ready| one.stack.iter().any(|driver| driver.inspection.info().name == name);
+        let names: Vec<String> = self.ready.iter().filter(uses).map(|one| one.name.clone()).collect();
+        if names.is_empty() {
+            let known = self.ready.iter().map(|one| format!("{} ({})", one.name, one.drivers())).collect::<Vec<_>>().join(", ");
+            let message = format!("no storage and no driver in use is called {name:?}; the storages are {known}");
+            return Err(failure(FailureCode::Unknown, message));
+        }
+        Ok(names)
+    }
+
     /// True unless the storage is open and would be opened in the same way.
     fn needs_opening(&self, config: &Config, ready: &Ready) -> bool {
         let same = self.ready.iter().any(|old| old.name == ready.name && old.is_like(ready));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use longshore_loader::{DriverHandle, Generations, Retired};
+use longshore_loader::{DriverHandle, Generations, Retired, Sha256};
 
 use super::options;
 use crate::api::Api;
@@ -39,6 +39,11 @@ pub(super) struct Instances {
 }
 
 impl Instances {
+    /// True if the library of this content is in the process.
+    pub(super) fn have_loaded(&self, sha256: Sha256) -> bool {
+        self.generations.contains(sha256)
+    }
+
     /// Opens a storage's drivers.
     pub(super) async fn open(&self, config: &Config, ready: &Ready) -> Result<DriverHandle, OpenError> {
         let handle = storages::open(config, ready, &self.generations).await?;

@@ -63,7 +63,7 @@ pub(crate) struct Start {
     pub(crate) folder: Option<Arc<TempDir>>,
     /// The table `[storage.main]` as text, instead of `driver` and `settings`.
     pub(crate) storage: Option<String>,
-    /// Whether it listens at the socket `control` in its folder.
+    /// Whether it listens at the socket `control` in its folder, and loads drivers from anywhere.
     pub(crate) control: bool,
 }
 
@@ -170,7 +170,7 @@ impl Registry {
         let isolation = std::env::var("LONGSHORE_TEST_ISOLATION").unwrap_or("in-process".into());
         let storage = format!("driver = {:?}\nisolation = {isolation:?}\n[storage.main.settings]\n{root}{}", start.driver, start.settings);
         let storage = start.storage.unwrap_or(storage);
-        let control = if start.control { "server.control = \"control\"\n" } else { "" };
+        let control = if start.control { "server.control = \"control\"\ndrivers.trust = \"any\"\n" } else { "" };
         let text = format!("server.listen = \"127.0.0.1:0\"\n{control}{}\n[storage.main]\n{storage}\n{}\n", start.keys, start.tables);
         let file = tempfile::Builder::new().suffix(".toml").tempfile_in(folder.path()).expect("a file can be made");
         let (_, file) = file.keep().expect("the file stays");
@@ -235,6 +235,17 @@ impl Registry {
     /// The number of the process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The processes that it has started.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        let processes = fs::read_dir("/proc").expect("there is a /proc").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let is_child = |process: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            // After the name, which may have any character: the state, then the parent.
+            stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok()) == Some(self.id())
+        };
+        processes.filter(is_child).collect()
     }
 
     /// How many files and sockets the process has open.
