@@ -35,9 +35,11 @@ pub(super) struct ReadyDriver {
 }
 
 impl Ready {
-    /// True if it is the same files with the same settings, so that instances of both do the same.
+    /// True if it is the same files with the same settings in the same processes, so that instances of both do the same.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        let same = |one: &ReadyDriver, other: &ReadyDriver| one.sha256 == other.sha256 && one.settings == other.settings;
+        let same = |one: &ReadyDriver, other: &ReadyDriver| {
+            (one.sha256, &one.settings, &one.isolation) == (other.sha256, &other.settings, &other.isolation)
+        };
         self.stack.len() == other.stack.len() && self.stack.iter().zip(&other.stack).all(|(one, other)| same(one, other))
     }
 

@@ -103,6 +103,11 @@ impl Config {
         Ok((config, faults))
     }
 
+    /// Takes another lock, such as that of later; the one before.
+    pub fn exchange_lock(&mut self, lock: Lock) -> Lock {
+        std::mem::replace(&mut self.lock, lock)
+    }
+
     /// Like [`Self::load`] with the text at hand; `name` is what faults call it.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use tokio::signal::unix::Signal;
 use super::options;
 use super::running::{self, Running, State};
 use crate::cli::storages::{self, Origin, Ready};
-use crate::config::{Config, Faults, variables};
+use crate::config::{Config, Faults, Lock, variables};
 use crate::control::{Answer, Asked, Change, ControlSocket, Failure, FailureCode, Reloaded, Swapped};
 use crate::observe;
 
@@ -105,27 +105,31 @@ impl Running {
         Ok(Reloaded { changes, ..self.publish(state, &before, opened).await })
     }
 
-    /// Opens the drivers of a storage again, or those of all storages that use a driver, as the configuration that takes effect has them.
+    /// Opens the drivers of a storage again, or those of all storages that use a driver, as the configuration that takes effect has them. The lock
+    /// is read again: whoever installs another file locks it.
     async fn reload_driver(&self, state: &mut State, name: &str) -> Result<Reloaded, Failure> {
-        let meant = |one: &&Ready| one.name == name;
-        let uses = |one: &&Ready| one.stack.iter().any(|driver| driver.inspection.info().name == name);
-        let mut names: Vec<String> = state.ready.iter().filter(meant).map(|one| one.name.clone()).collect();
-        if names.is_empty() {
-            names = state.ready.iter().filter(uses).map(|one| one.name.clone()).collect();
-        }
-        if names.is_empty() {
-            let known = state.ready.iter().map(|one| format!("{} ({})", one.name, one.drivers())).collect::<Vec<_>>().join(", ");
-            let message = format!("no storage and no driver in use is called {name:?}; the storages are {known}");
-            return Err(failure(FailureCode::Unknown, message));
-        }
-        let fresh = tokio::task::block_in_place(|| checked_again(&state.config, &names)).map_err(|faults| faulty(&faults))?;
-        let opened = self.open_beside(state, &state.config, &fresh.iter().collect::<Vec<_>>()).await?;
+        let names = state.storages_of(name)?;
+        let lock = tokio::task::block_in_place(|| Lock::beside(&self.file)).map_err(|faults| faulty(&faults))?;
+        let lock_before = state.config.exchange_lock(lock);
+        let (fresh, opened) = match self.open_again(state, &names).await {
+            Ok(opened) => opened,
+            Err(why) => {
+                state.config.exchange_lock(lock_before);
+                return Err(why);
+            }
+        };
         let mut before = Vec::new();
         for one in fresh {
             let place = state.ready.iter_mut().find(|old| old.name == one.name);
             before.extend(place.map(|old| std::mem::replace(old, one)));
         }
         Ok(self.publish(state, &before, opened).await)
+    }
+
+    async fn open_again(&self, state: &State, names: &[String]) -> Result<(Vec<Ready>, Opened), Failure> {
+        let fresh = tokio::task::block_in_place(|| checked_again(&state.config, names)).map_err(|faults| faulty(&faults))?;
+        let opened = self.open_beside(state, &state.config, &fresh.iter().collect::<Vec<_>>()).await?;
+        Ok((fresh, opened))
     }
 
     /// Opens drivers and asks them for their health, while others serve. If one fails, all are closed again.
@@ -214,6 +218,21 @@ impl Running {
 }
 
 impl State {
+    /// The storage of this name, else those that use the driver of this name.
+    fn storages_of(&self, name: &str) -> Result<Vec<String>, Failure> {
+        if self.ready.iter().any(|one| one.name == name) {
+            return Ok(vec![name.to_owned()]);
+        }
+        let uses = |one: &&Ready| one.stack.iter().any(|driver| driver.inspection.info().name == name);
+        let names: Vec<String> = self.ready.iter().filter(uses).map(|one| one.name.clone()).collect();
+        if names.is_empty() {
+            let known = self.ready.iter().map(|one| format!("{} ({})", one.name, one.drivers())).collect::<Vec<_>>().join(", ");
+            let message = format!("no storage and no driver in use is called {name:?}; the storages are {known}");
+            return Err(failure(FailureCode::Unknown, message));
+        }
+        Ok(names)
+    }
+
     /// True unless the storage is open and would be opened in the same way.
     fn needs_opening(&self, config: &Config, ready: &Ready) -> bool {
         let same = self.ready.iter().any(|old| old.name == ready.name && old.is_like(ready));

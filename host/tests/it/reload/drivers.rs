@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use super::{PART, waits};
-use crate::support::{Client, Exchanged, OCI_MANIFEST, Request, Start, bytes, image, in_time, sha256};
+use crate::support::{Client, Exchanged, OCI_MANIFEST, Registry, Request, Start, bytes, image, in_time, sha256};
 
 /// Driver contract, section 9: "Two generations of a driver […] may have one store open at once: each sees what the other wrote, and goes on
 /// with uploads that the other suspended."
@@ -194,4 +194,50 @@ fn name_that_nothing_has_is_told_what_there_is() {
     let it = Exchanged::start("");
     let said = it.ask(&["driver", "reload", "mian"]).ends(2, "no such storage").text();
     assert!(said.contains("\"mian\"") && said.contains("main (filesystem "), "{said}");
+}
+
+#[test]
+fn driver_in_a_process_of_its_own_is_exchanged_without_end_and_leaves_nothing() {
+    let folder = std::sync::Arc::new(tempfile::tempdir().expect("a folder can be made"));
+    let storage = format!("path = {:?}\nisolation = \"process\"\nsettings = {{ root = \"data\" }}", folder.path().join("driver.so"));
+    let keys = "drivers.generations_max = 1";
+    let mut it = Exchanged::start_with(Start { keys, folder: Some(folder), storage: Some(storage), ..Start::default() });
+    let content = bytes(6, 5 * PART);
+    let mut location = it.registry.begin("a");
+    for part in content[..4 * PART].chunks(PART) {
+        location = it.registry.patch(&location, part).is(202, "the session goes on").location();
+        it.renew();
+        it.ask(&["driver", "reload", "main"]).ends(0, "a process ends, and its driver's version with it");
+        in_time("one process of a driver is left", || (children(&it.registry) == 1).then_some(()));
+    }
+    it.registry.finish(&location, &sha256(&content), &content[4 * PART..]).is(201, "to its end");
+    it.registry.rewrite(|text| text.replace("isolation = \"process\"", "isolation = \"in-process\""));
+    let said = it.ask(&["reload"]).ends(0, "where a driver runs can change, too").text();
+    assert!(said.contains("storage.main.isolation: \"process\" → \"in-process\""), "{said}");
+    in_time("no process of a driver is left", || (children(&it.registry) == 0).then_some(()));
+    it.registry.head(format!("/v2/a/blobs/{}", sha256(&content))).is(200, "it is the same store");
+}
+
+/// How many processes the registry is the parent of.
+fn children(registry: &Registry) -> usize {
+    let processes = std::fs::read_dir("/proc").expect("there is one").filter_map(|entry| Some(entry.ok()?.path().join("stat")));
+    // The parent's number comes second after the name, which ends with the last parenthesis.
+    let parent = |stat: String| stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok();
+    processes.filter_map(|stat| parent(std::fs::read_to_string(stat).ok()?)).filter(|parent| *parent == registry.id()).count()
+}
+
+#[test]
+fn driver_that_is_locked_is_exchanged_when_the_new_one_is_locked() {
+    let mut it = Exchanged::start("");
+    it.ask(&["driver", "lock"]).ends(0, "the file is vouched for");
+    it.registry.rewrite(|text| text.replace("drivers.trust = \"any\"\n", ""));
+    it.ask(&["reload"]).ends(0, "it is the locked one");
+    it.renew();
+    let said = it.ask(&["driver", "reload", "main"]).ends(3, "nobody has vouched for this one").text();
+    assert!(said.contains("driver lock"), "it says what to do: {said}");
+    it.registry.hang_up();
+    it.registry.logged("a signal is no way around it", |line| line["level"] == "ERROR");
+    it.ask(&["driver", "lock"]).ends(0, "now somebody has");
+    it.ask(&["driver", "reload", "main"]).ends(0, "the lock is read again");
+    it.registry.push_image("a", "v1", b"layer");
 }

@@ -63,7 +63,7 @@ pub(crate) struct Start {
     pub(crate) folder: Option<Arc<TempDir>>,
     /// The table `[storage.main]` as text, instead of `driver` and `settings`.
     pub(crate) storage: Option<String>,
-    /// Whether it listens at the socket `control` in its folder.
+    /// Whether it listens at the socket `control` in its folder, and loads drivers from anywhere.
     pub(crate) control: bool,
 }
 
@@ -170,7 +170,7 @@ impl Registry {
         let isolation = std::env::var("LONGSHORE_TEST_ISOLATION").unwrap_or("in-process".into());
         let storage = format!("driver = {:?}\nisolation = {isolation:?}\n[storage.main.settings]\n{root}{}", start.driver, start.settings);
         let storage = start.storage.unwrap_or(storage);
-        let control = if start.control { "server.control = \"control\"\n" } else { "" };
+        let control = if start.control { "server.control = \"control\"\ndrivers.trust = \"any\"\n" } else { "" };
         let text = format!("server.listen = \"127.0.0.1:0\"\n{control}{}\n[storage.main]\n{storage}\n{}\n", start.keys, start.tables);
         let file = tempfile::Builder::new().suffix(".toml").tempfile_in(folder.path()).expect("a file can be made");
         let (_, file) = file.keep().expect("the file stays");
