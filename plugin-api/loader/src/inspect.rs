@@ -30,6 +30,8 @@ pub struct Inspection {
     dynamic: Dynamic,
     /// The private copy, once it was asked for.
     pub(crate) content: OnceLock<Arc<Content>>,
+    /// The digest, if it was told before there was a copy.
+    pub(crate) told: OnceLock<Sha256>,
 }
 
 /// Reads the driver file at `path`.
@@ -47,7 +49,16 @@ fn read(path: &Path) -> Result<Inspection, Fault> {
     let dynamic = Dynamic::read(&image)?;
     let note = Note::read(&image)?;
     let path = std::path::absolute(path).map_err(|error| unreadable(&error))?;
-    Ok(Inspection { path, info: note.info, raw_note: note.json, build_id: build_id(&image), image, dynamic, content: OnceLock::new() })
+    Ok(Inspection {
+        path,
+        info: note.info,
+        raw_note: note.json,
+        build_id: build_id(&image),
+        image,
+        dynamic,
+        content: OnceLock::new(),
+        told: OnceLock::new(),
+    })
 }
 
 /// Opens a regular file and tells its size in bytes.
@@ -209,17 +220,21 @@ impl Inspection {
         self.dynamic.offset_of(&self.image, symbol).map_err(|fault| self.refusal(fault))
     }
 
-    /// The digest of the open file, read whole on each call.
+    /// The digest of the file, which is read whole at the first call. What is loaded has the digest that was told, or is refused.
     ///
     /// # Errors
     /// The file cannot be read to its end.
     pub fn sha256(&self) -> io::Result<Sha256> {
+        let known = self.content.get().map(|content| content.sha256());
+        if let Some(known) = known.or(self.told.get().copied()) {
+            return Ok(known);
+        }
         let mut hasher = sha2::Sha256::new();
         let mut buffer = vec![0; 128 * 1024];
         let mut at = 0;
         loop {
             match self.file().read_at(&mut buffer, at)? {
-                0 => return Ok(Sha256(hasher.finalize().into())),
+                0 => return Ok(*self.told.get_or_init(|| Sha256(hasher.finalize().into()))),
                 read => {
                     hasher.update(&buffer[..read]);
                     at += read as u64;
