@@ -6,9 +6,6 @@ use crate::inspect::{Inspection, Sha256};
 use crate::open::{LoadedDriver, load};
 use crate::refusal::{Fault, Refusal, RefusalCode};
 
-/// How many versions of one driver a process may have, if nobody says otherwise.
-pub const GENERATIONS_MAX: usize = 8;
-
 /// The driver files in this process, by their content.
 ///
 /// A library cannot be unloaded (see the crate's own documentation), so each version of a driver that was ever loaded stays. Loading a

@@ -32,7 +32,7 @@ mod verify;
 pub use longshore_plugin_api as api;
 
 pub use elf::VersionNeed;
-pub use generations::{GENERATIONS_MAX, Generations};
+pub use generations::Generations;
 pub use handle::{CallCounts, CallKind, DriverHandle, UploadHandle};
 pub use inspect::{Hardening, Inspection, Sha256, Sha256Error, inspect};
 pub use isolate::{Budget, DriverState, Isolation, open_isolated, prepare_isolation, run_if_child};

@@ -1,6 +1,5 @@
 //! A registry over a driver in a process of its own.
 
-use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -16,19 +15,8 @@ fn isolated(keys: &str) -> Registry {
     Registry::start_with(Start { folder: Some(folder), storage: Some(storage), ..Start::default() })
 }
 
-/// The processes that a process has started.
-fn children(parent: u32) -> Vec<u32> {
-    let processes = fs::read_dir("/proc").expect("there is a /proc").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let is_child = |process: &u32| {
-        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        // After the name, which may have any character: the state, then the parent.
-        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok()) == Some(parent)
-    };
-    processes.filter(is_child).collect()
-}
-
 fn child(registry: &Registry) -> u32 {
-    in_time("the driver has a process", || children(registry.id()).first().copied())
+    in_time("the driver has a process", || registry.children().first().copied())
 }
 
 fn kill(process: u32) {

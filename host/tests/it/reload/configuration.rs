@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Exchanged, Request, Start};
+use super::{PART, waits};
+use crate::support::{Exchanged, Request, Start, bytes, files, in_time, sha256};
 
 #[test]
 fn storage_that_does_not_open_or_is_not_healthy_is_not_exchanged() {
@@ -163,4 +164,44 @@ fn signals_that_come_together_are_all_obeyed() {
     it.registry.logged("the last one finds the last text", |line| line["message"] == "changed" && line["key"] == "registry.delete");
     it.registry.push_image("a", "v1", b"layer");
     it.registry.delete("/v2/a/manifests/v1").is(405, "which takes effect");
+}
+
+#[test]
+fn storage_that_could_not_be_opened_is_tried_again() {
+    let tables = "[storage.other]\ndriver = \"filesystem\"\nrequired = false\nsettings = { root = \"no/such/folder\" }\n\
+                  [[route]]\nrepository = \"other/**\"\nstorage = \"other\"\n";
+    let it = Exchanged::start_with(Start { tables, ..Start::default() });
+    it.registry.get("/v2/other/a/manifests/v1").is(503, "it could not be opened");
+    let said = it.ask(&["reload"]).ends(0, "the registry can do without it").text();
+    assert!(said.contains("warning: ") && said.contains("storage.other.required is false"), "it still cannot: {said}");
+    std::fs::create_dir_all(it.registry.folder.path().join("no/such")).expect("the folder is ours");
+    let said = it.ask(&["reload"]).ends(0, "now it can").text();
+    assert!(said.contains("storage other: (none) → filesystem "), "{said}");
+    it.registry.push_image("other/a", "v1", b"layer");
+    std::fs::rename(it.registry.folder.path().join("no"), it.registry.folder.path().join("gone")).expect("the folder is ours");
+    it.registry.rewrite(|text| text.replace("no/such/folder", "nor/such/folder"));
+    it.ask(&["reload"]).ends(4, "but what serves is not given up for what does not open");
+}
+
+#[test]
+fn storage_that_is_gone_from_the_configuration_ends_with_its_last_request() {
+    let tables = "[storage.other]\ndriver = \"filesystem\"\nsettings = { root = \"other\", durability = \"process\" }\n\
+                  [[route]]\nrepository = \"other/**\"\nstorage = \"other\"\n";
+    let it = Exchanged::start_with(Start { tables, ..Start::default() });
+    let content = bytes(7, 4 * PART);
+    let digest = sha256(&content);
+    let whole = Request::new("POST", format!("/v2/other/a/blobs/uploads/?digest={digest}")).body(content).encode();
+    let mut connection = it.registry.connect();
+    connection.write(&whole[..2 * PART]);
+    let other = it.registry.folder.path().join("other");
+    in_time("the upload has begun", || files(&other).iter().any(|file| !file.ends_with("upload-key")).then_some(()));
+    it.registry.rewrite(|text| text.split("\n[storage.other]").next().unwrap_or_default().to_owned());
+    it.registry.hang_up();
+    waits(&it.registry);
+    it.registry.get("/v2/other/a/tags/list").is(404, "its repositories lie in the other storage from now on");
+    connection.write(&whole[2 * PART..]);
+    connection.read(false).is(201, "the push that had begun ends");
+    it.registry.logged("then it is closed", |line| line["message"] == "exchanged" && line["storage"] == "other" && line["to"].is_null());
+    let hex = digest.trim_start_matches("sha256:");
+    assert!(files(&other).iter().any(|file| file.contains(hex)), "the blob lies where the push began");
 }

@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use super::{PART, waits};
-use crate::support::{Client, Exchanged, OCI_MANIFEST, Registry, Request, Start, bytes, image, in_time, sha256};
+use crate::support::{Client, Exchanged, OCI_MANIFEST, Request, Start, bytes, image, in_time, sha256};
 
 /// Driver contract, section 9: "Two generations of a driver […] may have one store open at once: each sees what the other wrote, and goes on
 /// with uploads that the other suspended."
@@ -208,22 +208,14 @@ fn driver_in_a_process_of_its_own_is_exchanged_without_end_and_leaves_nothing() 
         location = it.registry.patch(&location, part).is(202, "the session goes on").location();
         it.renew();
         it.ask(&["driver", "reload", "main"]).ends(0, "a process ends, and its driver's version with it");
-        in_time("one process of a driver is left", || (children(&it.registry) == 1).then_some(()));
+        in_time("one process of a driver is left", || (it.registry.children().len() == 1).then_some(()));
     }
     it.registry.finish(&location, &sha256(&content), &content[4 * PART..]).is(201, "to its end");
     it.registry.rewrite(|text| text.replace("isolation = \"process\"", "isolation = \"in-process\""));
     let said = it.ask(&["reload"]).ends(0, "where a driver runs can change, too").text();
     assert!(said.contains("storage.main.isolation: \"process\" → \"in-process\""), "{said}");
-    in_time("no process of a driver is left", || (children(&it.registry) == 0).then_some(()));
+    in_time("no process of a driver is left", || it.registry.children().is_empty().then_some(()));
     it.registry.head(format!("/v2/a/blobs/{}", sha256(&content))).is(200, "it is the same store");
-}
-
-/// How many processes the registry is the parent of.
-fn children(registry: &Registry) -> usize {
-    let processes = std::fs::read_dir("/proc").expect("there is one").filter_map(|entry| Some(entry.ok()?.path().join("stat")));
-    // The parent's number comes second after the name, which ends with the last parenthesis.
-    let parent = |stat: String| stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok();
-    processes.filter_map(|stat| parent(std::fs::read_to_string(stat).ok()?)).filter(|parent| *parent == registry.id()).count()
 }
 
 #[test]

@@ -8,9 +8,6 @@ use serde_json::Value;
 
 use super::registry::{Registry, Start, command};
 
-/// Each version would have to be pinned otherwise; that is another test's business.
-const TRUST: (&str, &str) = ("LONGSHORE_DRIVERS__TRUST", "any");
-
 /// A registry on the filesystem driver, from a file of its own, that an operator can speak to.
 pub(crate) struct Exchanged {
     pub(crate) registry: Registry,
@@ -33,15 +30,8 @@ impl Exchanged {
         fs::write(&file, &built).expect("the folder is ours");
         // Not synced: nothing here can see it.
         let storage = format!("path = {file:?}\nsettings = {{ root = \"data\", durability = \"process\" }}");
-        let variables = [start.variables, vec![(TRUST.0, TRUST.1.to_owned())]].concat();
-        let start = Start {
-            variables,
-            driver: "filesystem",
-            folder: Some(folder),
-            storage: Some(start.storage.unwrap_or(storage)),
-            control: true,
-            ..start
-        };
+        let start =
+            Start { driver: "filesystem", folder: Some(folder), storage: Some(start.storage.unwrap_or(storage)), control: true, ..start };
         Self { registry: Registry::start_with(start), built, versions: 0 }
     }
 
@@ -76,7 +66,7 @@ impl Exchanged {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = command();
-        command.env(TRUST.0, TRUST.1).args(arguments).arg("--config").arg(&self.registry.file).current_dir(self.registry.folder.path());
+        command.args(arguments).arg("--config").arg(&self.registry.file).current_dir(self.registry.folder.path());
         command
     }
 }

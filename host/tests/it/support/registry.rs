@@ -237,6 +237,17 @@ impl Registry {
         self.child.id()
     }
 
+    /// The processes that it has started.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        let processes = fs::read_dir("/proc").expect("there is a /proc").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let is_child = |process: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            // After the name, which may have any character: the state, then the parent.
+            stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok()) == Some(self.id())
+        };
+        processes.filter(is_child).collect()
+    }
+
     /// How many files and sockets the process has open.
     pub(crate) fn open_files(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the process is ours").count()
