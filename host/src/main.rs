@@ -3,6 +3,7 @@
 
 fn main() -> longshore::cli::Exit {
     // Before anything else: a driver's process is this program too.
+    longshore::cli::become_probe();
     longshore::cli::become_driver();
     longshore::cli::run()
 }

@@ -18,7 +18,6 @@
 //! | `files` | what lies in a folder, and a store with a fence around it |
 //! | `many` | objects in numbers |
 //! | `effort` | what this process worked: processor time, bytes read |
-//! | `surroundings` | what this process is to the system: signals, limits, environment |
 //! | `said` | what the driver printed and logged |
 //! | `workload` | calls of every kind, and every call that fails |
 
@@ -39,7 +38,6 @@ pub(crate) mod said;
 pub(crate) mod signed;
 pub(crate) mod strace;
 mod subject;
-pub(crate) mod surroundings;
 pub(crate) mod workload;
 
 use std::path::{Path, PathBuf};

@@ -1,55 +1,11 @@
 //! What this process holds, as the kernel tells it.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use longshore_loader::content_descriptors;
+pub(crate) use longshore_loader::probe::Held;
 
 /// How long after `close` something may still be there (driver contract, section 3, `close`).
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
-
-/// What a process holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Held {
-    /// Open descriptors by number, with what they lead to; not those of the copies that the loader makes of driver files.
-    pub(crate) descriptors: BTreeMap<u32, PathBuf>,
-    /// Threads by id, with their names.
-    pub(crate) threads: BTreeMap<u32, String>,
-    /// Child processes that have not been waited for.
-    pub(crate) children: Vec<u32>,
-}
-
-impl Held {
-    /// What this process holds now.
-    pub(crate) fn now() -> Self {
-        let copies: Vec<_> = content_descriptors().into_iter().filter_map(|fd| u32::try_from(fd).ok()).collect();
-        let descriptors = numbers("/proc/self/fd").filter(|fd| !copies.contains(fd)).filter_map(|fd| {
-            let target = std::fs::read_link(format!("/proc/self/fd/{fd}")).ok()?;
-            // The folder that is being read is open too.
-            (!target.starts_with("/proc")).then_some((fd, target))
-        });
-        let threads = numbers("/proc/self/task").map(|id| {
-            let name = std::fs::read_to_string(format!("/proc/self/task/{id}/comm")).unwrap_or_default();
-            (id, name.trim().to_owned())
-        });
-        let children = numbers("/proc/self/task").flat_map(|id| {
-            let text = std::fs::read_to_string(format!("/proc/self/task/{id}/children")).unwrap_or_default();
-            text.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()
-        });
-        Self { descriptors: descriptors.collect(), threads: threads.collect(), children: children.collect() }
-    }
-
-    /// What is there that was not there before, one item each.
-    pub(crate) fn since(&self, before: &Self) -> Vec<String> {
-        let descriptors = self.descriptors.iter().filter(|(fd, target)| before.descriptors.get(fd) != Some(target));
-        let threads = self.threads.iter().filter(|(id, _)| !before.threads.contains_key(id));
-        let children = self.children.iter().filter(|id| !before.children.contains(id));
-        let descriptors = descriptors.map(|(fd, target)| format!("descriptor {fd} of {}", target.display()));
-        let threads = threads.map(|(id, name)| format!("thread {id} {name:?}"));
-        descriptors.chain(threads).chain(children.map(|id| format!("child process {id}"))).collect()
-    }
-}
 
 /// Waits until nothing is held that was not held before, at most [`GRACE`]; answers what is left then.
 pub(crate) fn settle(before: &Held) -> Vec<String> {
@@ -84,11 +40,6 @@ pub(crate) fn may_be_made_once(left: &[String], most: usize) -> bool {
         target.starts_with("pipe:") || socket.is_some_and(|inode| !is_connection(inode))
     };
     left.len() <= most && left.iter().all(is_pipe)
-}
-
-fn numbers(folder: &str) -> impl Iterator<Item = u32> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// The resident memory that is not backed by files, in bytes, of a process (`self` or its id).

@@ -69,7 +69,7 @@ enum Command {
     /// Check a configuration, or show what takes effect
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// List, inspect, verify and lock driver files, without running them
+    /// List, inspect, probe, verify, lock and explain driver files
     #[command(subcommand)]
     Driver(DriverCommand),
     /// Print a completion script for a shell
@@ -107,6 +107,9 @@ enum DriverCommand {
         /// Folders to look in instead of those of the configuration.
         #[arg(long = "path", id = "folder", value_name = "FOLDER")]
         path: Vec<PathBuf>,
+        /// Only the drivers of these names.
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
         /// Print JSON for programs.
         #[arg(long)]
         json: bool,
@@ -125,10 +128,58 @@ enum DriverCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Print everything that a driver file says of itself and needs
+    /// Print everything that a driver file says of itself and needs, and all that is to be said of it, without running it
+    ///
+    /// Each finding has a code that stays, what was found, why it matters and how to mend it. A file that the host would not load ends with 4.
     Inspect {
-        /// The driver's file.
-        file: PathBuf,
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The driver's file, or its name, which is looked for in the configured folders.
+        #[arg(value_name = "FILE|NAME")]
+        driver: PathBuf,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Load a driver file in a process of its own, ask it what it is, and print what it says and what that did
+    ///
+    /// The process has an empty environment and limits, and whatever it starts ends with it. Nothing is opened: no store is touched. What the host
+    /// would not load is not probed. A file that ends the process, hangs, starts processes or changes the process ends with 4.
+    #[command(after_help = "Example: longshore driver probe ./liblongshore_driver_new.so --json | jq .findings")]
+    Probe {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The driver's file, or its name, which is looked for in the configured folders.
+        #[arg(value_name = "FILE|NAME")]
+        driver: PathBuf,
+        /// How long loading it and asking it may take, in seconds.
+        #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+        limit_secs: u64,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print where a storage's drivers were looked for, which files decided, and how far each came
+    ///
+    /// The stages are found, inspected, verified, probed, loaded, handshake, opened, healthy. What runs code of a driver runs in a process of its own.
+    /// The last two need --open, for a driver that is opened touches its store.
+    #[command(after_help = "Example: longshore driver why main --open")]
+    Why {
+        /// A storage's name, or a driver's.
+        name: String,
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Open the storage with its settings too, and ask for its health.
+        #[arg(long)]
+        open: bool,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what the code of a finding or refusal means
+    Explain {
+        /// The code, as `driver inspect` prints it; without one, all are printed.
+        code: Option<String>,
         /// Print JSON for programs.
         #[arg(long)]
         json: bool,
@@ -190,6 +241,11 @@ impl ConfigFile {
     }
 }
 
+/// Loads a driver to see what that does and never returns, if this process was started for that.
+pub fn become_probe() {
+    longshore_loader::probe::run_if_child();
+}
+
 /// Serves a driver and never returns, if this process was started by a host to isolate one.
 pub fn become_driver() {
     longshore_loader::run_if_child();
@@ -212,11 +268,16 @@ pub fn run() -> Exit {
         Command::Driver(DriverCommand::Reload { name, file, json }) => reload::reload(&file.path, &Asked::ReloadDriver { name }, json),
         Command::Config(ConfigCommand::Check { file }) => file.check().and_then(|(_, ready)| config::check(&ready, &file.path)),
         Command::Config(ConfigCommand::Show { file, json }) => file.load().and_then(|config| config::show(&config, json)),
-        Command::Driver(DriverCommand::List { file, path, json }) => {
+        Command::Driver(DriverCommand::List { file, path, names, json }) => {
             let folders = if path.is_empty() { file.load().map(|config| config.drivers.path) } else { Ok(path) };
-            folders.and_then(|folders| driver::list(&folders, json))
+            folders.and_then(|folders| driver::list(&folders, &names, json))
         }
-        Command::Driver(DriverCommand::Inspect { file, json }) => driver::inspect(&file, json),
+        Command::Driver(DriverCommand::Inspect { file, driver, json }) => driver::inspect(&driver, &file, json),
+        Command::Driver(DriverCommand::Probe { file, driver, limit_secs, json }) => driver::probe(&driver, &file, limit_secs, json),
+        Command::Driver(DriverCommand::Why { name, file, open, json }) => {
+            file.load().and_then(|config| driver::why(&config, &name, open, json))
+        }
+        Command::Driver(DriverCommand::Explain { code, json }) => driver::explain(code.as_deref(), json),
         Command::Driver(DriverCommand::Lock { drivers, file, check, json }) => {
             file.load().and_then(|config| lock::lock(&config, &drivers, check, json))
         }

@@ -49,6 +49,11 @@ impl Subject {
         if called.is_empty() { Self::all(config) } else { called.iter().map(|text| Self::called(config, text)).collect() }
     }
 
+    /// How it is asked for.
+    pub(super) fn source(&self) -> &DriverSource {
+        &self.source
+    }
+
     /// As it was asked for.
     pub(super) fn name(&self) -> String {
         match &self.source {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::command;
 
-fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     run_with(arguments, &[])
 }
 
@@ -22,7 +22,7 @@ fn drivers() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_longshore")).parent().expect("a program lies in a folder").to_owned()
 }
 
-fn file(name: &str) -> String {
+pub(crate) fn file(name: &str) -> String {
     drivers().join(format!("liblongshore_driver_{name}.so")).display().to_string()
 }
 
@@ -43,10 +43,15 @@ fn driver_list_shows_a_table() {
     assert_eq!(code, Some(0), "a file that is refused is no fault of the list: {err}");
     let lines: Vec<&str> = out.lines().collect();
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(words(lines[0]), ["NAME", "VERSION", "ABI", "CONTRACT", "LICENCE", "COMPILER", "SHA256", "CAPABILITIES", "FILE"], "columns");
+    assert_eq!(
+        words(lines[0]),
+        ["NAME", "VERSION", "ABI", "CONTRACT", "LICENCE", "COMPILER", "SHA256", "CAPABILITIES", "WORST", "FILE"],
+        "columns"
+    );
     assert!(lines[1].starts_with("broken") && lines[1].contains("refused"), "the broken file is shown: {out}");
     assert!(lines[2].starts_with("memory  0.1.0") && lines[2].contains("Apache-2.0") && lines[2].contains("put_if_absent"), "{out}");
     assert!(lines[2].contains(&path), "each file is told: {out}");
+    assert!(lines[1].contains("  refused  /") && lines[2].contains("  notice   /"), "and the worst that is to be said of it: {out}");
     assert!(
         lines.last().is_some_and(|line| line.contains("liblongshore_driver_broken.so") && line.ends_with(']')),
         "why, and the code: {out}"

@@ -22,16 +22,23 @@ use crate::trust::Content;
 /// The file stays open, so what is read later (symbols, digest) is of the same file, even if the path has come to mean another one since.
 #[derive(Debug)]
 pub struct Inspection {
-    path: PathBuf,
+    object: SharedObject,
     info: DriverInfo,
     raw_note: String,
-    build_id: Option<String>,
-    image: Image,
-    dynamic: Dynamic,
     /// The private copy, once it was asked for.
     pub(crate) content: OnceLock<Arc<Content>>,
     /// The digest, if it was told before there was a copy.
     pub(crate) told: OnceLock<Sha256>,
+}
+
+/// A shared library for this machine, with or without a note.
+#[derive(Debug)]
+pub(crate) struct SharedObject {
+    /// The absolute path.
+    pub(crate) path: PathBuf,
+    pub(crate) image: Image,
+    pub(crate) dynamic: Dynamic,
+    pub(crate) build_id: Option<String>,
 }
 
 /// Reads the driver file at `path`.
@@ -44,21 +51,34 @@ pub fn inspect(path: &Path) -> Result<Inspection, Refusal> {
 }
 
 fn read(path: &Path) -> Result<Inspection, Fault> {
-    let (file, size) = open(path)?;
-    let image = Image::open(file, size)?;
-    let dynamic = Dynamic::read(&image)?;
-    let note = Note::read(&image)?;
-    let path = std::path::absolute(path).map_err(|error| unreadable(&error))?;
-    Ok(Inspection {
-        path,
-        info: note.info,
-        raw_note: note.json,
-        build_id: build_id(&image),
-        image,
-        dynamic,
-        content: OnceLock::new(),
-        told: OnceLock::new(),
-    })
+    SharedObject::read(path)?.inspect()
+}
+
+impl SharedObject {
+    /// Reads the headers and tables of the file at `path`.
+    pub(crate) fn read(path: &Path) -> Result<Self, Fault> {
+        let (file, size) = open(path)?;
+        let image = Image::open(file, size)?;
+        let dynamic = Dynamic::read(&image)?;
+        let path = std::path::absolute(path).map_err(|error| unreadable(&error))?;
+        Ok(Self { path, build_id: build_id(&image), image, dynamic })
+    }
+
+    /// Reads the note too.
+    pub(crate) fn inspect(self) -> Result<Inspection, Fault> {
+        let note = Note::read(&self.image)?;
+        Ok(Inspection { info: note.info, raw_note: note.json, content: OnceLock::new(), told: OnceLock::new(), object: self })
+    }
+
+    pub(crate) fn hardening(&self) -> Hardening {
+        Hardening {
+            executable_stack: self.image.executable_stack,
+            writable_code: self.image.writable_code,
+            relro: self.image.relro,
+            bind_now: self.dynamic.bind_now,
+            text_relocations: self.dynamic.text_relocations,
+        }
+    }
 }
 
 /// Opens a regular file and tells its size in bytes.
@@ -103,19 +123,23 @@ fn cannot_open(path: &Path, error: &io::Error) -> Fault {
 }
 
 impl Inspection {
+    pub(crate) fn object(&self) -> &SharedObject {
+        &self.object
+    }
+
     /// The absolute path that was asked for.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.object.path
     }
 
     /// The open file.
     pub fn file(&self) -> &File {
-        self.image.bytes().file()
+        self.object.image.bytes().file()
     }
 
     /// The file's size in bytes.
     pub fn size(&self) -> u64 {
-        self.image.bytes().size()
+        self.object.image.bytes().size()
     }
 
     /// What the note says.
@@ -130,17 +154,17 @@ impl Inspection {
 
     /// The libraries that it needs.
     pub fn needed(&self) -> &[String] {
-        &self.dynamic.needed
+        &self.object.dynamic.needed
     }
 
     /// The versions of its symbols that these libraries must have.
     pub fn version_needs(&self) -> &[VersionNeed] {
-        &self.dynamic.versions
+        &self.object.dynamic.versions
     }
 
     /// The folders in which it looks for its libraries before the system's own (RPATH and RUNPATH, each one may be several with `:`).
-    pub fn search_path(&self) -> &[String] {
-        &self.dynamic.search
+    pub fn search_path(&self) -> Vec<String> {
+        [self.object.dynamic.rpath.as_slice(), self.object.dynamic.runpath.as_slice()].concat()
     }
 
     /// The oldest glibc that can run it.
@@ -150,38 +174,42 @@ impl Inspection {
 
     /// The need behind [`glibc_floor`](Self::glibc_floor).
     pub(crate) fn glibc_need(&self) -> Option<((u32, u32), &VersionNeed)> {
-        self.dynamic.versions.iter().filter_map(|need| Some((glibc_version(&need.version)?, need))).max_by_key(|(version, _)| *version)
+        self.object
+            .dynamic
+            .versions
+            .iter()
+            .filter_map(|need| Some((glibc_version(&need.version)?, need)))
+            .max_by_key(|(version, _)| *version)
     }
 
     /// True if it takes part of the little thread-local memory that is left over for libraries loaded late.
     pub fn static_tls(&self) -> bool {
-        self.dynamic.static_tls
+        self.object.dynamic.static_tls
     }
 
     /// How much memory each thread of the process holds for it, in bytes.
     pub fn tls_bytes(&self) -> u64 {
-        self.image.tls_bytes
+        self.object.image.tls_bytes
     }
 
     /// How many functions of it run when it is loaded; a Rust library has one or two of its language's own.
     pub fn constructors(&self) -> u64 {
-        self.dynamic.constructors
+        self.object.dynamic.constructors
     }
 
     /// What its linker did against attacks on the process.
     pub fn hardening(&self) -> Hardening {
-        Hardening {
-            executable_stack: self.image.executable_stack,
-            writable_code: self.image.writable_code,
-            relro: self.image.relro,
-            bind_now: self.dynamic.bind_now,
-            text_relocations: self.dynamic.text_relocations,
-        }
+        self.object.hardening()
     }
 
     /// The linker's own number of the build, as hexadecimal digits.
     pub fn build_id(&self) -> Option<&str> {
-        self.build_id.as_deref()
+        self.object.build_id.as_deref()
+    }
+
+    /// True if the file still has the table of all its symbols, which `strip` takes out.
+    pub fn has_all_symbols(&self) -> bool {
+        self.object.image.has_all_symbols()
     }
 
     /// The symbols that the file defines for others, at most 1024 of them.
@@ -189,7 +217,7 @@ impl Inspection {
     /// # Errors
     /// Symbol tables that lead nowhere.
     pub fn exported(&self) -> Result<Vec<String>, Refusal> {
-        self.dynamic.exported(&self.image).map_err(|fault| self.refusal(fault))
+        self.object.dynamic.exported(&self.object.image).map_err(|fault| self.refusal(fault))
     }
 
     /// The symbols that the file needs of others, at most 1024 of them.
@@ -197,11 +225,11 @@ impl Inspection {
     /// # Errors
     /// Symbol tables that lead nowhere.
     pub fn imported(&self) -> Result<Vec<String>, Refusal> {
-        self.dynamic.imported(&self.image).map_err(|fault| self.refusal(fault))
+        self.object.dynamic.imported(&self.object.image).map_err(|fault| self.refusal(fault))
     }
 
     pub(crate) fn refusal(&self, fault: Fault) -> Refusal {
-        fault.refuse(&self.path).named(&self.info.name)
+        fault.refuse(&self.object.path).named(&self.info.name)
     }
 
     /// True if the file exports `symbol`.
@@ -209,7 +237,7 @@ impl Inspection {
     /// # Errors
     /// Symbol tables that lead nowhere.
     pub fn exports(&self, symbol: &str) -> Result<bool, Refusal> {
-        self.dynamic.exports(&self.image, symbol).map_err(|fault| self.refusal(fault))
+        self.object.dynamic.exports(&self.object.image, symbol).map_err(|fault| self.refusal(fault))
     }
 
     /// Where in the file the bytes of an exported `symbol` begin; `None` if the file does not define it.
@@ -217,7 +245,7 @@ impl Inspection {
     /// # Errors
     /// Symbol tables that lead nowhere.
     pub fn offset_of(&self, symbol: &str) -> Result<Option<u64>, Refusal> {
-        self.dynamic.offset_of(&self.image, symbol).map_err(|fault| self.refusal(fault))
+        self.object.dynamic.offset_of(&self.object.image, symbol).map_err(|fault| self.refusal(fault))
     }
 
     /// The digest of the file, which is read whole at the first call. What is loaded has the digest that was told, or is refused.

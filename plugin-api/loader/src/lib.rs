@@ -5,6 +5,7 @@
 //! | find the file | [`locate()`], [`scan()`] | no |
 //! | read what it says and needs | [`inspect()`] | no |
 //! | decide whether it may be loaded | [`verify()`] | no |
+//! | tell all that is to be said of it | [`examine()`] | no |
 //! | load it | [`load()`] | its constructors |
 //! | load another version of it beside | [`Generations`] | its constructors |
 //! | open an instance | [`LoadedDriver::open`] | yes |
@@ -15,6 +16,7 @@
 
 mod c;
 mod elf;
+mod findings;
 mod generations;
 mod handle;
 mod inspect;
@@ -22,6 +24,7 @@ mod isolate;
 mod locate;
 mod note;
 mod open;
+pub mod probe;
 mod refusal;
 mod services;
 mod swap;
@@ -32,11 +35,13 @@ mod verify;
 pub use longshore_plugin_api as api;
 
 pub use elf::VersionNeed;
+pub use findings::{Examination, Finding, FindingCode, FlawCode, Group, Library, Severity, examine};
 pub use generations::Generations;
 pub use handle::{CallCounts, CallKind, DriverHandle, UploadHandle};
 pub use inspect::{Hardening, Inspection, Sha256, Sha256Error, inspect};
 pub use isolate::{Budget, DriverState, Isolation, open_isolated, prepare_isolation, run_if_child};
-pub use locate::{Candidate, DriverSource, Scan, locate, scan};
+pub use locate::{Candidate, DriverSource, Found, Place, Scan, locate, places, scan};
+pub use note::is_driver_name;
 pub use open::{LoadedDriver, OpenOptions, load};
 pub use refusal::{Refusal, RefusalCode, explain_dlopen_error};
 pub use swap::{InUse, Retired};
@@ -44,4 +49,4 @@ pub use trust::{
     CONTENT_MAX_BYTES, Check, Content, SIGNATURE_MAX_BYTES, Trust, TrustRule, TrustSource, TrustedKey, TrustedKeyError, checks,
     content_descriptors, platform,
 };
-pub use verify::{Policy, verify};
+pub use verify::{Policy, reasons, verify};

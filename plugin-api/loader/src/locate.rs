@@ -40,6 +40,52 @@ pub struct Candidate {
     pub shadowed_by: Option<PathBuf>,
 }
 
+/// A folder in which a driver was looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file that would be the driver's.
+    pub path: PathBuf,
+    /// What is there.
+    pub found: Found,
+}
+
+/// What is in a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// The file that is used: the first one.
+    Used,
+    /// A file that is not used, because an earlier folder has one.
+    Shadowed,
+    /// The folder has no such file.
+    Nothing,
+    /// There is no such folder.
+    NoFolder,
+    /// It cannot be told, for this reason.
+    Unknown(String),
+}
+
+/// Every place where the driver `name` is looked for, in order, also beyond the first that has it.
+///
+/// # Errors
+/// [`RefusalCode::NameInvalid`].
+pub fn places(name: &str, folders: &[PathBuf]) -> Result<Vec<Place>, Refusal> {
+    let file = checked_file_name(name)?;
+    let mut is_found = false;
+    let place = |folder: &PathBuf| {
+        let path = folder.join(&file);
+        let found = match path.symlink_metadata() {
+            Ok(_) if is_found => Found::Shadowed,
+            Ok(_) => Found::Used,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && folder.is_dir() => Found::Nothing,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Found::NoFolder,
+            Err(error) => Found::Unknown(error.to_string()),
+        };
+        is_found |= found == Found::Used;
+        Ok(Place { path: absolute(&path)?, found })
+    };
+    folders.iter().map(place).collect()
+}
+
 /// The absolute path of the file that `source` means.
 ///
 /// Names are looked for in `folders`, in order, and nowhere else. A path is not looked at here; [`inspect`](crate::inspect()) opens it.
@@ -79,12 +125,12 @@ pub fn scan(folders: &[PathBuf]) -> Scan {
 }
 
 /// The file name of a driver.
-fn file_name(driver: &str) -> String {
+pub(crate) fn file_name(driver: &str) -> String {
     format!("{FILE_PREFIX}{}{FILE_SUFFIX}", driver.replace('-', "_"))
 }
 
 /// The driver of a file name.
-fn driver_name(file: &str) -> Option<String> {
+pub(crate) fn driver_name(file: &str) -> Option<String> {
     let name = file.strip_prefix(FILE_PREFIX)?.strip_suffix(FILE_SUFFIX)?.replace('_', "-");
     is_driver_name(&name).then_some(name)
 }
@@ -96,16 +142,20 @@ fn absolute(path: &Path) -> Result<PathBuf, Refusal> {
     })
 }
 
-fn locate_name(name: &str, folders: &[PathBuf]) -> Result<PathBuf, Refusal> {
-    if !is_driver_name(name) {
-        return Err(Refusal::new(
-            RefusalCode::NameInvalid,
-            Path::new(&plain(name)),
-            "this is no driver's name, which is up to 32 of a-z, 0-9 and `-`, beginning with a letter",
-            "give the name that `longshore driver list` shows, or the file by `path = …`",
-        ));
+fn checked_file_name(name: &str) -> Result<String, Refusal> {
+    if is_driver_name(name) {
+        return Ok(file_name(name));
     }
-    let file = file_name(name);
+    Err(Refusal::new(
+        RefusalCode::NameInvalid,
+        Path::new(&plain(name)),
+        "this is no driver's name, which is up to 32 of a-z, 0-9 and `-`, beginning with a letter",
+        "give the name that `longshore driver list` shows, or the file by `path = …`",
+    ))
+}
+
+fn locate_name(name: &str, folders: &[PathBuf]) -> Result<PathBuf, Refusal> {
+    let file = checked_file_name(name)?;
     let mut looked_in = Vec::new();
     for folder in folders {
         let path = folder.join(&file);
@@ -200,6 +250,16 @@ mod tests {
         );
         let refusal = named("azure", &folders).unwrap_err();
         assert_eq!(refusal.fix, "copy the driver's file into one of these folders, or add its folder to drivers.path");
+    }
+
+    #[test]
+    fn places_tell_what_is_in_each_folder() {
+        let (first, second) = (folder_with(&["s3"]), folder_with(&["s3", "a"]));
+        let folders = ["/no/such".into(), first.path().to_owned(), second.path().to_owned()];
+        let found = |name| places(name, &folders).unwrap().into_iter().map(|place| place.found).collect::<Vec<_>>();
+        assert_eq!(found("s3"), [Found::NoFolder, Found::Used, Found::Shadowed]);
+        assert_eq!(found("a"), [Found::NoFolder, Found::Nothing, Found::Used]);
+        assert_eq!(places("../x", &folders).unwrap_err().code, RefusalCode::NameInvalid);
     }
 
     #[test]

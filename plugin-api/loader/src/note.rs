@@ -101,7 +101,7 @@ fn parse(json: &str) -> Result<DriverInfo, Fault> {
 }
 
 /// True for `[a-z][a-z0-9-]{0,31}`.
-pub(crate) fn is_driver_name(name: &str) -> bool {
+pub fn is_driver_name(name: &str) -> bool {
     let lower = |byte: &u8| byte.is_ascii_lowercase();
     name.len() <= 32
         && name.as_bytes().first().is_some_and(lower)

@@ -41,7 +41,7 @@ pub struct Policy {
 /// nobody is asked to pin a file that would not be loaded.
 ///
 /// # Errors
-/// The first reason not to load it.
+/// The first reason not to load it; [`reasons`] answers all.
 pub fn verify(inspection: &Inspection, policy: &Policy) -> Result<TrustSource, Refusal> {
     let refused = |fault| inspection.refusal(fault);
     if !policy.allow_writable {
@@ -56,14 +56,30 @@ pub fn verify(inspection: &Inspection, policy: &Policy) -> Result<TrustSource, R
     }
 }
 
+/// Every reason not to load the file, in the order in which they count. Nobody is asked to vouch for a file that has another one.
+pub fn reasons(inspection: &Inspection, policy: &Policy) -> Vec<Refusal> {
+    let refused = |fault| inspection.refusal(fault);
+    let mut found = Vec::new();
+    if !policy.allow_writable {
+        found.extend(trust::owner(inspection, policy.trust.rule != TrustRule::Any).err().map(refused));
+    }
+    let known = trust::digest(inspection, policy.sha256, &policy.trust).map_err(|refusal| found.push(refusal));
+    found.extend(FITS.iter().filter_map(|check| check(inspection, policy).err()).map(refused));
+    found.extend(entry(inspection, policy).err());
+    if found.is_empty() && known == Ok(None) {
+        found.extend(trust::other(inspection, &policy.trust).err());
+    }
+    found
+}
+
+/// One thing in which a file has to fit.
+type Check = fn(&Inspection, &Policy) -> Result<(), Fault>;
+
+const FITS: [Check; 6] = [name, abi, contract, panics, libc, |inspection, _| trust::nothing_beside(inspection)];
+
 /// Whether the file is the driver that was asked for, and one that this host can call.
 pub(crate) fn fits(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
-    name(inspection, policy)?;
-    abi(inspection, policy)?;
-    contract(inspection)?;
-    panics(inspection, policy)?;
-    libc(inspection, policy)?;
-    trust::nothing_beside(inspection)
+    FITS.iter().try_for_each(|check| check(inspection, policy))
 }
 
 fn name(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
@@ -134,7 +150,7 @@ fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
 }
 
-fn contract(inspection: &Inspection) -> Result<(), Fault> {
+fn contract(inspection: &Inspection, _: &Policy) -> Result<(), Fault> {
     let theirs = inspection.info().contract;
     if theirs == CONTRACT {
         return Ok(());

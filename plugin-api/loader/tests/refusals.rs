@@ -37,10 +37,10 @@ fn inspection_outlives_the_section_headers() {
 #[test]
 fn inspection_tells_what_the_dynamic_table_says() {
     let plain = inspect(&Marker::new().build()).expect("the library has no defect");
-    assert_eq!((plain.search_path(), plain.static_tls()), (&[][..], false));
+    assert_eq!((plain.search_path(), plain.static_tls()), (Vec::new(), false));
     let other = Marker::new().with_flag("-Wl,-rpath,/opt/a:/opt/b").with_flag("-DTLS").with_flag("-Wl,--hash-style=sysv");
     let other = inspect(&other.build()).expect("the library has no defect");
-    assert_eq!((other.search_path(), other.static_tls()), (&["/opt/a:/opt/b".to_owned()][..], true));
+    assert_eq!((other.search_path(), other.static_tls()), (vec!["/opt/a:/opt/b".to_owned()], true));
     for (inspection, hash) in [(plain, "gnu"), (other, "sysv")] {
         let entry = Policy::of_this_host().entry_symbol;
         assert_eq!(inspection.exports(entry), Ok(true), "{hash}");

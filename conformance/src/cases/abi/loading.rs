@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use longshore_loader::api::metadata::CONTRACT;
 use longshore_loader::api::{Condition, Driver};
+use longshore_loader::probe::Surroundings;
 use longshore_loader::{Policy, Refusal, RefusalCode, inspect, load, verify};
 
 use super::is_c;
 use crate::case::{Need, Outcome};
 use crate::trial::observe::Held;
 use crate::trial::said::printed;
-use crate::trial::surroundings::Surroundings;
 use crate::trial::workload::{mixed, provoke};
 use crate::trial::{CALL, Trial, get, key};
 use crate::verdict::{Stop, hold};

@@ -83,6 +83,7 @@ pub(crate) fn unreadable(error: &io::Error) -> Fault {
 }
 
 /// Bytes that begin at an address where every ELF record may begin.
+#[derive(Debug)]
 pub(crate) struct Aligned {
     words: Vec<u64>,
     len: usize,

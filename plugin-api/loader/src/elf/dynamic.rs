@@ -1,35 +1,35 @@
 //! The table that the dynamic linker goes by: needed libraries, symbol versions, exported symbols.
 
-use object::U32;
-use object::elf::{self, Dyn64, DynamicTag, GnuHashHeader, HashHeader, Sym64, Vernaux, Verneed};
+use std::borrow::Cow;
 
+use object::U32;
+use object::elf::{self, Dyn64, DynamicTag, GnuHashHeader, HashHeader, Sym64};
+
+use super::bounded::Aligned;
+use super::versions::{self, VersionNeed};
 use super::{ENDIAN, Endian, Image, is_program};
 use crate::refusal::{Fault, plain};
 
 /// The most libraries and search folders that one file may name; real drivers name fewer than ten.
 const NAMES_MAX: usize = 256;
-/// The most symbol versions that one file may need; libraries in C++ need some thirty.
-const VERSIONS_MAX: usize = 1024;
+/// The largest string table that is kept in memory while a file is looked at.
+const STRINGS_KEPT_MAX_BYTES: u64 = 64 * 1024;
 /// The longest name of a library, a folder or a version.
 const NAME_MAX_BYTES: u64 = 1024;
 /// How far a chain of symbols with the same hash is followed.
 const CHAIN_MAX: u32 = 4096;
-
-/// A version of its symbols that a needed library must have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionNeed {
-    /// The library, as `libc.so.6`.
-    pub library: String,
-    /// The version, as `GLIBC_2.34`.
-    pub version: String,
-}
 
 /// What the dynamic table says.
 #[derive(Debug)]
 pub(crate) struct Dynamic {
     pub(crate) needed: Vec<String>,
     pub(crate) versions: Vec<VersionNeed>,
-    pub(crate) search: Vec<String>,
+    /// Where it looks for its libraries, and theirs, before LD_LIBRARY_PATH; without meaning where there is a `runpath`.
+    pub(crate) rpath: Vec<String>,
+    /// Where it looks for its libraries after LD_LIBRARY_PATH.
+    pub(crate) runpath: Vec<String>,
+    /// True if the system's own folders are not looked into.
+    pub(crate) no_default_folders: bool,
     pub(crate) static_tls: bool,
     /// True if every symbol is looked up when the file is loaded.
     pub(crate) bind_now: bool,
@@ -37,17 +37,21 @@ pub(crate) struct Dynamic {
     pub(crate) text_relocations: bool,
     /// How many functions run when the file is loaded.
     pub(crate) constructors: u64,
+    /// The address of a function that runs before them.
+    pub(crate) init: Option<u64>,
+    pub(super) version_definitions: Option<u64>,
     pub(super) strings: Option<Strings>,
     pub(super) symbols: Option<u64>,
     pub(super) gnu_hash: Option<u64>,
     pub(super) sysv_hash: Option<u64>,
 }
 
-/// The string table's place in the file.
-#[derive(Debug, Clone, Copy)]
+/// The string table: its place in the file, and its bytes if it is small, as nearly all are.
+#[derive(Debug)]
 pub(super) struct Strings {
     offset: u64,
     len: u64,
+    kept: Option<Aligned>,
 }
 
 impl Dynamic {
@@ -61,20 +65,24 @@ impl Dynamic {
             return Err(is_program());
         }
         let strings = entries.strings(image)?;
-        let names = |tag| entries.all(tag).map(|at| strings_of(strings)?.text(image, at)).collect::<Result<Vec<_>, _>>();
+        let names = |tag| entries.all(tag).map(|at| strings_of(strings.as_ref())?.text(image, at)).collect::<Result<Vec<_>, _>>();
         let versions = match entries.first(elf::DT_VERNEED) {
-            Some(address) => versions(image, strings_of(strings)?, address)?,
+            Some(address) => versions::needed(image, strings_of(strings.as_ref())?, address)?,
             None => Vec::new(),
         };
         Ok(Self {
             needed: names(elf::DT_NEEDED)?,
-            search: [names(elf::DT_RPATH)?, names(elf::DT_RUNPATH)?].concat(),
+            rpath: names(elf::DT_RPATH)?,
+            runpath: names(elf::DT_RUNPATH)?,
+            no_default_folders: entries.flag(elf::DT_FLAGS_1, elf::DF_1_NODEFLIB.0),
             static_tls: entries.flag(elf::DT_FLAGS, elf::DF_STATIC_TLS.0),
             bind_now: entries.flag(elf::DT_FLAGS, elf::DF_BIND_NOW.0)
                 || entries.flag(elf::DT_FLAGS_1, elf::DF_1_NOW.0)
                 || entries.first(elf::DT_BIND_NOW).is_some(),
             text_relocations: entries.flag(elf::DT_FLAGS, elf::DF_TEXTREL.0) || entries.first(elf::DT_TEXTREL).is_some(),
             constructors: entries.first(elf::DT_INIT_ARRAYSZ).unwrap_or(0) / size_of::<u64>() as u64,
+            init: entries.first(elf::DT_INIT),
+            version_definitions: entries.first(elf::DT_VERDEF),
             versions,
             strings,
             symbols: entries.first(elf::DT_SYMTAB),
@@ -141,7 +149,7 @@ impl Dynamic {
 
     /// True if the symbol at `index` is called `name` and has an address in this file.
     pub(super) fn defines(&self, image: &Image, index: u32, name: &str) -> Result<bool, Fault> {
-        let (Some(symbols), Some(strings)) = (self.symbols, self.strings) else {
+        let (Some(symbols), Some(strings)) = (self.symbols, &self.strings) else {
             return Ok(false);
         };
         let at = symbols.saturating_add(u64::from(index) * size_of::<Sym64<Endian>>() as u64);
@@ -192,20 +200,31 @@ impl Entries {
         if len > rest {
             return Err(Fault::malformed("its string table reaches out of its segment"));
         }
-        Ok(Some(Strings { offset, len }))
+        let kept = (len <= STRINGS_KEPT_MAX_BYTES).then(|| image.bytes.bytes(offset, len, "string table")).transpose()?;
+        Ok(Some(Strings { offset, len, kept }))
     }
 }
 
-fn strings_of(strings: Option<Strings>) -> Result<Strings, Fault> {
+fn strings_of(strings: Option<&Strings>) -> Result<&Strings, Fault> {
     strings.ok_or_else(|| Fault::malformed("it names libraries, but has no string table"))
 }
 
 impl Strings {
+    /// `len` bytes from `at` on, which lie in the table.
+    fn bytes(&self, image: &Image, at: u64, len: u64) -> Result<Cow<'_, [u8]>, Fault> {
+        // Where the table is kept, both fit into memory.
+        let kept = self.kept.as_ref().and_then(|kept| kept.as_slice().get(at as usize..)?.get(..len as usize));
+        match kept {
+            Some(bytes) => Ok(bytes.into()),
+            None => Ok(image.bytes.bytes(self.offset.saturating_add(at), len, "string table")?.as_slice().to_vec().into()),
+        }
+    }
+
     /// The string at `at`. One that a terminal would obey is no name of anything.
-    pub(super) fn text(self, image: &Image, at: u64) -> Result<String, Fault> {
+    pub(super) fn text(&self, image: &Image, at: u64) -> Result<String, Fault> {
         let len = self.len.saturating_sub(at).min(NAME_MAX_BYTES);
-        let bytes = image.bytes.bytes(self.offset.saturating_add(at), len, "string table")?;
-        let text = bytes.as_slice().split(|byte| *byte == 0).next().unwrap_or_default();
+        let bytes = self.bytes(image, at, len)?;
+        let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
         if text.len() as u64 == len {
             return Err(Fault::malformed(format!("the name at byte {at} of its string table has no end within {NAME_MAX_BYTES} bytes")));
         }
@@ -217,13 +236,13 @@ impl Strings {
     }
 
     /// True if the string at `at` is `name`; without a limit of its own, because symbols of C++ are long.
-    fn is(self, image: &Image, at: u64, name: &str) -> Result<bool, Fault> {
+    pub(super) fn is(&self, image: &Image, at: u64, name: &str) -> Result<bool, Fault> {
         let len = name.len() as u64 + 1;
         if self.len.saturating_sub(at) < len {
             return Ok(false);
         }
-        let bytes = image.bytes.bytes(self.offset.saturating_add(at), len, "string table")?;
-        Ok(bytes.as_slice().strip_suffix(&[0]) == Some(name.as_bytes()))
+        let bytes = self.bytes(image, at, len)?;
+        Ok(bytes.strip_suffix(&[0]) == Some(name.as_bytes()))
     }
 }
 
@@ -239,38 +258,5 @@ impl Image {
 
     pub(super) fn word_at(&self, address: u64) -> Result<u32, Fault> {
         Ok(self.record_at::<U32<Endian>>(address, "hash table")?.get(ENDIAN))
-    }
-}
-
-/// Walks the needed versions: a chain of libraries, each with a chain of versions. Weak ones may be absent, so they are left out.
-fn versions(image: &Image, strings: Strings, mut library_at: u64) -> Result<Vec<VersionNeed>, Fault> {
-    let mut found = Vec::new();
-    // Libraries count as steps too, or a chain of libraries without versions would have no limit.
-    let mut steps = 0;
-    let mut step = || {
-        steps += 1;
-        if steps > VERSIONS_MAX { Err(Fault::malformed(format!("it needs more than {VERSIONS_MAX} symbol versions"))) } else { Ok(()) }
-    };
-    loop {
-        step()?;
-        let need: Verneed<Endian> = image.record_at(library_at, "table of needed versions")?;
-        let library = strings.text(image, need.vn_file.get(ENDIAN).into())?;
-        let mut version_at = library_at.saturating_add(need.vn_aux.get(ENDIAN).into());
-        for _ in 0..need.vn_cnt.get(ENDIAN) {
-            step()?;
-            let aux: Vernaux<Endian> = image.record_at(version_at, "table of needed versions")?;
-            if !aux.vna_flags.get(ENDIAN).contains(elf::VER_FLG_WEAK) {
-                let version = strings.text(image, aux.vna_name.get(ENDIAN).into())?;
-                found.push(VersionNeed { library: library.clone(), version });
-            }
-            if aux.vna_next.get(ENDIAN) == 0 {
-                break;
-            }
-            version_at = version_at.saturating_add(aux.vna_next.get(ENDIAN).into());
-        }
-        if need.vn_next.get(ENDIAN) == 0 {
-            return Ok(found);
-        }
-        library_at = library_at.saturating_add(need.vn_next.get(ENDIAN).into());
     }
 }

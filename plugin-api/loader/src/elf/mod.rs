@@ -5,17 +5,19 @@
 
 mod bounded;
 mod dynamic;
+mod sections;
 mod symbols;
+mod versions;
 
 use std::env::consts::ARCH;
 use std::fs::File;
 
 use object::NativeEndian;
-use object::elf::{self, FileHeader64, ProgramHeader64};
+use object::elf::{self, FileHeader64, ProgramHeader64, SectionHeader64};
 
 pub(crate) use bounded::{Bounded, PIECE_MAX_BYTES, unreadable};
 pub(crate) use dynamic::Dynamic;
-pub use dynamic::VersionNeed;
+pub use versions::VersionNeed;
 
 use crate::refusal::{Fault, RefusalCode};
 
@@ -57,6 +59,7 @@ pub(crate) struct Image {
     pub(crate) relro: bool,
     /// How much memory each thread holds for it, in bytes.
     pub(crate) tls_bytes: u64,
+    sections: Vec<SectionHeader64<Endian>>,
 }
 
 impl Image {
@@ -73,11 +76,13 @@ impl Image {
             writable_code: false,
             relro: false,
             tls_bytes: 0,
+            sections: Vec::new(),
         };
         for segment in program_headers(&image.bytes, &header)? {
             image.add(&segment)?;
         }
         image.check_loads()?;
+        image.sections = sections::headers(&image.bytes, &header);
         Ok(image)
     }
 

@@ -7,6 +7,8 @@ use crate::refusal::Fault;
 
 /// The most symbols that are looked at; a library in C++ has some ten thousand.
 const SYMBOLS_MAX: u32 = 65_536;
+/// How many are read at a time: less than [`PIECE_MAX_BYTES`](super::PIECE_MAX_BYTES).
+const SYMBOLS_AT_ONCE: u32 = 16_384;
 /// The most names that are answered.
 const NAMES_MAX: usize = 1024;
 
@@ -34,26 +36,40 @@ impl Dynamic {
 
     /// The symbol at `index` of the table, which must be there.
     fn symbol(&self, image: &Image, index: u32) -> Result<Sym64<Endian>, Fault> {
-        let at = self.symbols.unwrap_or(0).saturating_add(u64::from(index) * size_of::<Sym64<Endian>>() as u64);
-        image.record_at(at, "symbol table")
+        image.record_at(self.address_of(index), "symbol table")
+    }
+
+    /// `count` symbols from `first` on, in one read.
+    fn some_symbols(&self, image: &Image, first: u32, count: u32) -> Result<Vec<Sym64<Endian>>, Fault> {
+        let (offset, rest) = image.locate(self.address_of(first), "symbol table")?;
+        if rest < u64::from(count) * size_of::<Sym64<Endian>>() as u64 {
+            return Err(Fault::malformed("its symbol table reaches out of its segment"));
+        }
+        image.bytes.table(offset, count.into(), "symbol table")
+    }
+
+    fn address_of(&self, index: u32) -> u64 {
+        self.symbols.unwrap_or(0).saturating_add(u64::from(index) * size_of::<Sym64<Endian>>() as u64)
     }
 
     fn names(&self, image: &Image, wanted: impl Fn(&Sym64<Endian>) -> bool) -> Result<Vec<String>, Fault> {
-        let Some(strings) = self.strings.filter(|_| self.symbols.is_some()) else {
+        let Some(strings) = self.strings.as_ref().filter(|_| self.symbols.is_some()) else {
             return Ok(Vec::new());
         };
         let mut names = Vec::new();
-        for index in 0..self.symbol_count(image)? {
-            let symbol = self.symbol(image, index)?;
-            let name = symbol.st_name.get(ENDIAN);
-            // The first symbol is none; sections have no name.
-            if name == 0 || !wanted(&symbol) || is_private(&symbol) {
-                continue;
+        let count = self.symbol_count(image)?;
+        for first in (0..count).step_by(SYMBOLS_AT_ONCE as usize) {
+            for symbol in self.some_symbols(image, first, (count - first).min(SYMBOLS_AT_ONCE))? {
+                let name = symbol.st_name.get(ENDIAN);
+                // The first symbol is none; sections have no name.
+                if name == 0 || !wanted(&symbol) || is_private(&symbol) {
+                    continue;
+                }
+                if names.len() == NAMES_MAX {
+                    return Ok(names);
+                }
+                names.push(strings.text(image, name.into())?);
             }
-            if names.len() == NAMES_MAX {
-                break;
-            }
-            names.push(strings.text(image, name.into())?);
         }
         Ok(names)
     }

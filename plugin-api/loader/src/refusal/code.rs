@@ -3,12 +3,12 @@
 use std::fmt;
 
 macro_rules! codes {
-    ($($(#[$doc:meta])+ $variant:ident = $name:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
         /// Why a driver was refused, for programs. A code is never reused for something else; new ones may appear.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum RefusalCode {
-            $($(#[$doc])+ #[doc = concat!("\n\nAs text: `", $name, "`.")] $variant,)+
+            $($(#[doc = $doc])+ #[doc = concat!("\n\nAs text: `", $name, "`.")] $variant,)+
         }
 
         impl RefusalCode {
@@ -19,6 +19,13 @@ macro_rules! codes {
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
+                }
+            }
+
+            /// What it means, in a sentence or two.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc,)+).trim_ascii(),)+
                 }
             }
         }

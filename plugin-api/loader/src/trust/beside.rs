@@ -11,7 +11,8 @@ use crate::refusal::{Fault, RefusalCode, plain};
 /// loaded, there is none.
 pub(crate) fn check(inspection: &Inspection) -> Result<(), Fault> {
     let Some(folder) = inspection.path().parent() else { return Ok(()) };
-    let folders = inspection.search_path().iter().flat_map(|path| path.split(':'));
+    let search_path = inspection.search_path();
+    let folders = search_path.iter().flat_map(|path| path.split(':'));
     let own = folders.filter_map(|path| path.strip_prefix("$ORIGIN").or_else(|| path.strip_prefix("${ORIGIN}")));
     for rest in own {
         let beside = folder.join(rest.trim_start_matches('/'));

@@ -112,13 +112,30 @@ DRIVER_NOTE static const driver_note note = { 10, sizeof(NOTE) - 1, 1, "longshor
 DRIVER_NOTE static const driver_note other_note = { 10, sizeof(NOTE) - 1, 1, "longshore", NOTE };
 #endif
 
+#ifndef QUIET
 __attribute__((constructor)) static void run(void) { close(open(MARK, O_CREAT | O_WRONLY, 0600)); }
+#endif
+#ifdef CONSTRUCTORS
+__attribute__((constructor)) static void run_too(void) {}
+#endif
+#ifdef BEGIN
+void begin(void) { write(2, "", 0); }
+#endif
+#ifdef OTHER
+void other(void) {}
+#endif
 
+#ifdef ENTRY_IS_SEEN
+__attribute__((visibility("default")))
+#endif
 const char ENTRY[8] = "";
 
 #ifdef TLS
-__attribute__((tls_model("initial-exec"))) __thread int early;
-int *use_early(void) { return &early; }
+#ifndef TLS_BYTES
+#define TLS_BYTES 4
+#endif
+__attribute__((tls_model("initial-exec"))) __thread char early[TLS_BYTES];
+char *use_early(void) { return early; }
 #endif
 
 #ifdef CHANGED_CODE
@@ -126,9 +143,16 @@ __asm__(".text\n.quad call_me_when_loaded\n");
 void call_me_when_loaded(void) {}
 #endif
 
+#ifdef WRITABLE_CODE
+__asm__(".section .changing,\"awx\"\n.quad 0\n.text\n");
+#endif
+
 #ifdef CALL
-extern void CALL(void);
-void call(void) { CALL(); }
+#define TEXT(name) #name
+#define TEXT_OF(name) TEXT(name)
+/* Under another name, for the headers may declare it too. */
+extern void called(void) __asm__(TEXT_OF(CALL));
+void call(void) { called(); }
 #endif
 "#;
 
@@ -210,6 +234,12 @@ impl Marker {
     /// Compiles and links with `flag` too.
     pub(crate) fn with_flag(mut self, flag: &str) -> Self {
         self.flags.push(flag.into());
+        self
+    }
+
+    /// Compiles and links without a flag that was given.
+    pub(crate) fn without_flag(mut self, flag: &str) -> Self {
+        self.flags.retain(|other| other != flag);
         self
     }
 

@@ -7,11 +7,11 @@ use std::hint::black_box;
 
 /// Facts about this process and this thread, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Surroundings(BTreeMap<String, String>);
+pub struct Surroundings(BTreeMap<String, String>);
 
 impl Surroundings {
     /// The facts now, seen from the thread that asks.
-    pub(crate) fn now() -> Self {
+    pub fn now() -> Self {
         let mut facts = BTreeMap::new();
         let mut add = |name: &str, value: String| facts.insert(name.to_owned(), value);
         let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
@@ -27,7 +27,8 @@ impl Surroundings {
         ];
         for (field, name) in known {
             let value = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-            add(name, value.unwrap_or("").trim().to_owned());
+            let value = value.unwrap_or("").trim();
+            add(name, if field.starts_with("Sig") { signals(value) } else { value.to_owned() });
         }
         for line in std::fs::read_to_string("/proc/self/limits").unwrap_or_default().lines().skip(1) {
             // The name is the first of four columns, which begin two blanks or more apart.
@@ -46,7 +47,7 @@ impl Surroundings {
     }
 
     /// What differs from `before`, one item each. The value of an environment variable may be a secret, so it is not shown.
-    pub(crate) fn changes(&self, before: &Self) -> Vec<String> {
+    pub fn changes(&self, before: &Self) -> Vec<String> {
         let names = self.0.keys().chain(before.0.keys().filter(|name| !self.0.contains_key(*name)));
         let changed = names.filter(|name| self.0.get(*name) != before.0.get(*name));
         let shown = |facts: &Self, name: &String| facts.0.get(name).cloned().unwrap_or_else(|| "nothing".to_owned());
@@ -57,6 +58,12 @@ impl Surroundings {
             })
             .collect()
     }
+}
+
+/// A set of signals without those that the C library keeps for itself and sets up with a process's first thread.
+fn signals(set: &str) -> String {
+    const OF_THE_LIBRARY: u64 = 1 << (32 - 1) | 1 << (33 - 1);
+    u64::from_str_radix(set, 16).map_or_else(|_| set.to_owned(), |set| format!("{:016x}", set & !OF_THE_LIBRARY))
 }
 
 /// Results that depend on the direction of rounding and on whether very small numbers become zero.
