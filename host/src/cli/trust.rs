@@ -7,6 +7,7 @@ use longshore_loader::{DriverSource, Inspection, Policy, Refusal, Sha256, Trust,
 use crate::config::{Config, DriverFile, Instance};
 
 /// A driver that a command is about.
+#[derive(PartialEq, Eq)]
 pub(super) struct Subject {
     source: DriverSource,
     /// `sha256` of the configuration.
@@ -36,7 +37,7 @@ impl Subject {
     pub(super) fn all(config: &Config) -> Vec<Self> {
         let mut subjects: Vec<Self> = Vec::new();
         for subject in config.storage.values().flat_map(crate::config::Storage::stack).map(Self::of) {
-            if !subjects.iter().any(|other| other.source == subject.source && other.pin == subject.pin) {
+            if !subjects.contains(&subject) {
                 subjects.push(subject);
             }
         }

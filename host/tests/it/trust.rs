@@ -11,7 +11,7 @@ use longshore_loader::platform;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Registry, Start, command, sha256};
+use crate::support::{Exchanged, Registry, Start, command, sha256};
 
 /// A folder with a driver that nobody knows, and a configuration that names it.
 struct Place {
@@ -336,4 +336,45 @@ fn driver_overwritten_while_it_serves_goes_on() {
         let other = registry.push_image("b", "v1", layer.as_bytes());
         assert_eq!(registry.get("/v2/b/manifests/v1").is(200, "so does a push").body, other);
     }
+}
+
+/// Isolation stands in for somebody who vouches, unless the operator asks for a pin.
+#[test]
+fn stranger_in_a_process_of_its_own_is_loaded() {
+    let place = Place::new();
+    let ask = |rule: &str| {
+        let text = format!(
+            "server.listen = \"192.0.2.1:1\"\ndrivers.path = [{:?}]\n{rule}\n[storage.main]\ndriver = \"memory\"\nisolation = \"process\"\n",
+            place.at("drivers")
+        );
+        fs::write(place.at("registry.toml"), text).expect("the test may write there");
+        place.start()
+    };
+    ask("").loaded();
+    let verified = place.run(&["driver", "verify", "--json"]);
+    let json: Value = serde_json::from_str(&verified.out).expect("it is JSON");
+    assert_eq!((verified.code, &json[0]["trusted_by"]), (Some(0), &"isolation".into()), "{json}");
+    ask("drivers.trust = \"pinned\"").refused("policy-unpinned");
+}
+
+/// A new version that nobody locked does not take the place of the one that serves; locked by the command, it does.
+#[test]
+fn reload_goes_by_the_lock_as_it_is_then() {
+    let mut it = Exchanged::start("");
+    it.ask(&["driver", "lock"]).ends(0, "the version that serves is locked");
+    let manifest = it.registry.push_image("a", "v1", b"layer");
+    it.renew();
+    let said = it.ask(&["driver", "reload", "main"]).ends(3, "another content is refused").text();
+    assert!(said.contains("[policy-lock]") && said.contains("`longshore driver lock "), "{said}");
+    assert_eq!(it.registry.get("/v2/a/manifests/v1").is(200, "the old one serves").body, manifest);
+    it.ask(&["driver", "lock"]).ends(0, "the new version is locked");
+    it.ask(&["driver", "reload", "main"]).ends(0, "and exchanged");
+    assert_eq!(it.registry.get("/v2/a/manifests/v1").is(200, "the new one serves").body, manifest);
+
+    let lock = it.registry.file.with_extension("lock");
+    fs::write(&lock, "version = 7\n").expect("the folder is ours");
+    let said = it.ask(&["driver", "reload", "main"]).ends(3, "a faulty lock is reported").text();
+    assert!(said.contains("version is 7, this host reads version 1"), "{said}");
+    assert_eq!(it.registry.get("/v2/a/manifests/v1").is(200, "and what served goes on").body, manifest);
+    fs::remove_file(lock).expect("the folder is ours");
 }

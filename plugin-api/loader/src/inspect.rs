@@ -27,6 +27,8 @@ pub struct Inspection {
     raw_note: String,
     /// The private copy, once it was asked for.
     pub(crate) content: OnceLock<Arc<Content>>,
+    /// The digest, if it was told before there was a copy.
+    pub(crate) told: OnceLock<Sha256>,
 }
 
 /// A shared library for this machine, with or without a note.
@@ -65,7 +67,7 @@ impl SharedObject {
     /// Reads the note too.
     pub(crate) fn inspect(self) -> Result<Inspection, Fault> {
         let note = Note::read(&self.image)?;
-        Ok(Inspection { info: note.info, raw_note: note.json, content: OnceLock::new(), object: self })
+        Ok(Inspection { info: note.info, raw_note: note.json, content: OnceLock::new(), told: OnceLock::new(), object: self })
     }
 
     pub(crate) fn hardening(&self) -> Hardening {
@@ -246,17 +248,21 @@ impl Inspection {
         self.object.dynamic.offset_of(&self.object.image, symbol).map_err(|fault| self.refusal(fault))
     }
 
-    /// The digest of the open file, read whole on each call.
+    /// The digest of the file, which is read whole at the first call. What is loaded has the digest that was told, or is refused.
     ///
     /// # Errors
     /// The file cannot be read to its end.
     pub fn sha256(&self) -> io::Result<Sha256> {
+        let known = self.content.get().map(|content| content.sha256());
+        if let Some(known) = known.or(self.told.get().copied()) {
+            return Ok(known);
+        }
         let mut hasher = sha2::Sha256::new();
         let mut buffer = vec![0; 128 * 1024];
         let mut at = 0;
         loop {
             match self.file().read_at(&mut buffer, at)? {
-                0 => return Ok(Sha256(hasher.finalize().into())),
+                0 => return Ok(*self.told.get_or_init(|| Sha256(hasher.finalize().into()))),
                 read => {
                     hasher.update(&buffer[..read]);
                     at += read as u64;

@@ -146,7 +146,8 @@ impl Inspection {
         let refused = |fault: Fault| self.refusal(fault);
         let name = self.path().file_name().unwrap_or_default().to_string_lossy();
         let content = Content::of(self.file(), &name).map_err(refused)?;
-        if !self.says_the_same(&content.path()) {
+        let told_another = self.told.get().is_some_and(|told| *told != content.sha256());
+        if told_another || !self.says_the_same(&content.path()) {
             let fix = "install drivers by renaming a finished file into place, and try again";
             return Err(refused(Fault::new(RefusalCode::FileChanged, "it was changed while it was examined", fix)));
         }

@@ -170,3 +170,16 @@ async fn file_that_is_overwritten_in_its_place_hurts_nobody() {
     put(&driver, "a", "x").await.expect("put works");
     assert_eq!(loaded.path(), file.path(), "it is still known by its file");
 }
+
+#[test]
+fn file_that_changed_after_its_check_is_not_loaded() {
+    let (generations, mut file) = (Generations::new(), Changing::new(b'd'));
+    let checked = file.renew();
+    checked.sha256().expect("it is readable");
+    let last = file.bytes.len() - 1;
+    file.bytes[last] = b'!';
+    fs::write(file.path(), &file.bytes).expect("the folder is writable");
+    let refusal = load(&generations, &checked).err().expect("its digest is another one");
+    assert_eq!(refusal.code, RefusalCode::FileChanged);
+    assert_eq!(generations.count("memory"), 0);
+}
