@@ -83,7 +83,7 @@ fn aborting_driver_is_refused() {
     let file = DriverFile::memory().note(|note| note["panic"] = json!("abort"));
     let sentence = format!(
         "{NAMED}: it was built with panic = \"abort\": its first panic would end the host; build the driver with panic = \"unwind\" in \
-         its profile"
+         its profile, or give it a process of its own: isolation = \"process\""
     );
     refused(&file.write(), "panic-abort", &sentence);
 }
