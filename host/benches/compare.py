@@ -5,7 +5,7 @@
 
 Longshore, built from this tree, is compared with Debian's package docker-registry, which is CNCF distribution 2.8, and with nginx serving
 files, which shows what the machine can do; a peer that is not installed is left out. Every server starts with a configuration written here
-and an empty folder, once for the workloads of speed and once for each workload of memory. docs/benchmark.md says how to read the result.
+and an empty folder, or with `--s3` an empty bucket of a Ceph of its own, once for the workloads of speed and once for each workload of memory. docs/benchmark.md says how to read the result.
 """
 import argparse
 import json
@@ -13,36 +13,25 @@ import operator
 import os
 import re
 import resource
-import shlex
 import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
+from servers import DISTRIBUTION, LONGSHORE, NGINX, PROJECT, Distribution, Longshore, Nginx, Other, Running, Store, fail, first_line, write
+
 PROGRAM = PROJECT / "target/release/longshore"
-LONGSHORE, DISTRIBUTION, NGINX = "longshore", "docker-registry", "nginx"
 
 SPEED = ["pull-blob-1", "pull-blob", "push-blob-1", "push-blob", "get-manifest", "get-blob-10k", "head-blob", "push-image"]
 # Each needs a server of its own, because a process's peak memory is that of its whole life; a group shares a folder, in which `pull-2g`
 # finds the blob of `push-2g`.
-MEMORY = [["push-2g", "pull-2g"], ["push-64x64"], ["idle"]]
+MEMORY = [["push-2g", "pull-2g"], ["push-64x64"], ["push-32x256"], ["idle"]]
 MORE = ["get-manifest-digest", "tags-page", "catalog-page", "ping"]
 # Workloads whose rate is bytes a second; that of the others is operations a second.
-BY_BYTES = {"pull-blob-1", "pull-blob", "push-blob-1", "push-blob", "push-2g", "pull-2g", "push-64x64"}
-# The files that nginx serves, by the workload that asks for them.
-NGINX_FILES = {"pull-blob-1": "large", "pull-blob": "large", "get-blob-10k": "small"}
+BY_BYTES = {"pull-blob-1", "pull-blob", "push-blob-1", "push-blob", "push-2g", "pull-2g", "push-64x64", "push-32x256"}
 # First starts that are timed in a round, each with a second one in the same folder.
 STARTS = 5
-# Without the variables by which servers are configured: only what is written here counts.
-ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith(("LONGSHORE_", "REGISTRY_"))}
-ANSWER_MAX_SECS = 30
-STOP_MAX_SECS = 40
 
 # What Longshore promises: workload, figure, bound, and the peer whose figure is multiplied by the bound. None: the bound is in MiB.
 AT_LEAST, AT_MOST, UNDER = "at least", "at most", "under"
@@ -63,177 +52,18 @@ TARGETS = [
     ("push-64x64", "peak_mib", UNDER, 200, None),
     ("idle", "peak_mib", UNDER, 60, None),
 ]
+# The same with `--s3`.
+S3_TARGETS = [
+    ("pull-blob-1", "rate", AT_LEAST, 1.3, DISTRIBUTION),
+    ("pull-blob", "rate", AT_LEAST, 1.3, DISTRIBUTION),
+    ("push-blob-1", "rate", AT_LEAST, 1.3, DISTRIBUTION),
+    ("push-blob", "rate", AT_LEAST, 1.3, DISTRIBUTION),
+    ("push-image", "rate", AT_LEAST, 2, DISTRIBUTION),
+    ("get-manifest", "rate", AT_LEAST, 5, DISTRIBUTION),
+    ("push-32x256", "peak_mib", UNDER, 400, None),
+]
 KEPT = {AT_LEAST: operator.ge, AT_MOST: operator.le, UNDER: operator.lt}
 FIGURES = {"rate": "rate", "cpu": "cpu a GiB", "start_ms": "time to first answer", "peak_mib": "peak memory"}
-
-
-# --- servers: each writes its configuration into `folder` and returns its command ---
-
-
-class Server:
-    def __init__(self, name, workloads, version):
-        self.name = name
-        self.workloads = workloads
-        self.version = version
-
-    def command(self, port, folder):
-        raise NotImplementedError
-
-    def runs(self, workload):
-        return self.workloads is None or workload in self.workloads
-
-    def requests(self, workload):
-        """What the load generator is told to do for a workload."""
-        return workload
-
-
-class Longshore(Server):
-    def __init__(self, program):
-        super().__init__(LONGSHORE, None, first_line([program, "--version"]))
-        self.program = program
-
-    def command(self, port, folder):
-        # Drivers are found beside the program. Everything else is the default.
-        config = f"""\
-[server]
-listen = "127.0.0.1:{port}"
-[storage.main]
-driver = "filesystem"
-settings = {{ root = {json.dumps(str(folder / "data"))} }}
-"""
-        return [self.program, "serve", "--config", write(folder / "registry.toml", config)]
-
-
-class Distribution(Server):
-    def __init__(self):
-        super().__init__(DISTRIBUTION, None, first_line([DISTRIBUTION, "--version"]))
-
-    def command(self, port, folder):
-        # As Debian's package configures it, but for the password.
-        config = f"""\
-version: 0.1
-log: {{fields: {{service: registry}}}}
-storage:
-  cache: {{blobdescriptor: inmemory}}
-  filesystem: {{rootdirectory: {json.dumps(str(folder / "data"))}}}
-  delete: {{enabled: true}}
-http:
-  addr: 127.0.0.1:{port}
-  headers: {{X-Content-Type-Options: [nosniff]}}
-health: {{storagedriver: {{enabled: true, interval: 10s, threshold: 3}}}}
-"""
-        return [DISTRIBUTION, "serve", write(folder / "config.yml", config)]
-
-
-class Nginx(Server):
-    def __init__(self, program, blob_mib):
-        super().__init__(NGINX, set(NGINX_FILES), first_line([program, "-v"]))
-        self.program = program
-        self.sizes = {"large": blob_mib << 20, "small": 10_000}
-
-    def command(self, port, folder):
-        for name, size in self.sizes.items():
-            with open(folder / name, "wb") as file:
-                while size:
-                    size -= file.write(os.urandom(min(size, 1 << 20)))
-        temporary = "".join(f"{kind}_temp_path {folder}/temp;" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        # Its workers would not be root otherwise, and could not enter the folder.
-        user = "user root;" if os.geteuid() == 0 else ""
-        config = f"""\
-{user} daemon off; worker_processes auto; pid {folder}/pid; error_log stderr;
-events {{ worker_connections 4096; }}
-http {{
-    access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; {temporary}
-    server {{
-        listen 127.0.0.1:{port};
-        location = /v2/ {{ return 200; }}
-        location / {{ root {folder}; }}
-    }}
-}}
-"""
-        return [self.program, "-p", str(folder), "-e", "stderr", "-c", write(folder / "nginx.conf", config)]
-
-    def requests(self, workload):
-        return f"get:{workload}=/{NGINX_FILES[workload]}"
-
-
-class Other(Server):
-    """A server given on the command line; its command has {port} and {dir} in it."""
-
-    def __init__(self, name, command):
-        super().__init__(name, None, command)
-        self.template = command
-
-    def command(self, port, folder):
-        return [word.replace("{port}", str(port)).replace("{dir}", str(folder)) for word in shlex.split(self.template)]
-
-
-class Running:
-    """A started server, ready when it has answered for the first time; stopped at the end of the block."""
-
-    def __init__(self, server, folder):
-        self.server = server
-        self.port = free_port()
-        command = server.command(self.port, folder)
-        self.log = folder / "log"
-        with open(self.log, "w") as log:
-            begun = time.monotonic()
-            self.process = subprocess.Popen(
-                command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
-            )
-        try:
-            self.wait_for_answer(begun)
-        except BaseException:
-            self.stop()
-            raise
-        self.start_ms = (time.monotonic() - begun) * 1e3
-
-    def wait_for_answer(self, begun):
-        while time.monotonic() - begun < ANSWER_MAX_SECS:
-            if self.process.poll() is not None:
-                fail(f"{self.server.name} ended with status {self.process.returncode}:\n{self.last_words()}")
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
-                    connection.sendall(b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                    if connection.recv(64).startswith(b"HTTP/1.1 200"):
-                        return
-            except OSError:
-                pass
-            time.sleep(0.001)
-        fail(f"{self.server.name} did not answer GET /v2/ with 200 within {ANSWER_MAX_SECS} s:\n{self.last_words()}")
-
-    def last_words(self):
-        return self.log.read_text(errors="replace")[-2000:]
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOP_MAX_SECS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-
-class Folder:
-    """An empty folder for a server, removed at the end of the block, with nothing of it left to be written to the disk."""
-
-    def __init__(self, parent):
-        parent.mkdir(parents=True, exist_ok=True)
-        self.path = Path(tempfile.mkdtemp(dir=parent))
-
-    def __enter__(self):
-        return self.path
-
-    def __exit__(self, *_):
-        shutil.rmtree(self.path, ignore_errors=True)
-        # A server that does not sync leaves its writes to the time of the next one.
-        os.sync()
 
 
 # --- measuring ---
@@ -261,24 +91,27 @@ class Comparison:
             asked = [work for work in self.options.work if work in group and server.runs(work)]
             if not asked:
                 continue
-            with Folder(self.options.dir) as folder:
+            with self.store() as store:
                 # The whole group in its order: `pull-2g` alone would see its own push.
                 runs = [[work] for work in group] if restart else [asked]
                 for run in runs:
-                    with Running(server, folder) as running:
+                    with Running(server, store) as running:
                         figures |= self.put_load(running, run)
         figures = {work: figures[work] for work in figures if work in self.options.work}
         if "start" in self.options.work and server.runs("start"):
             figures["start"] = self.starts(server)
         return figures
 
+    def store(self):
+        return Store(self.options.dir, self.options.s3)
+
     def starts(self, server):
         """Times to the first answer: of first starts in an empty folder, and of second ones in the same."""
         first, again = [], []
         for _ in range(STARTS):
-            with Folder(self.options.dir) as folder:
+            with self.store() as store:
                 for times in (first, again):
-                    with Running(server, folder) as running:
+                    with Running(server, store) as running:
                         times.append(running.start_ms)
         return {"start_ms": statistics.median(first), "restart_ms": statistics.median(again), "errors": 0}
 
@@ -365,10 +198,14 @@ def print_row(comparison, work, server):
     print(f"{work:<20}{server:<17}{cells}{comparison.errors(server, work):>8.0f}   {against}".rstrip())
 
 
+def targets(options):
+    return S3_TARGETS if options.s3 else TARGETS
+
+
 def check_targets(comparison):
     """Each promise with what became of it."""
     checked = []
-    for work, figure, direction, bound, peer in TARGETS:
+    for work, figure, direction, bound, peer in targets(comparison.options):
         if work not in comparison.options.work:
             continue
         if peer:
@@ -423,36 +260,17 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def fail(text):
-    raise SystemExit(f"compare.py: {text}")
-
-
-def write(path, text):
-    path.write_text(text)
-    return str(path)
-
-
 def median(values):
     values = [value for value in values if value is not None]
     return statistics.median(values) if values else None
-
-
-def first_line(command):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return done.stdout.strip().split("\n")[0]
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def build(options):
     """Builds what was not given: the load generator, whose path is returned, and Longshore with its drivers."""
     load = options.load or build_load()
     # Last, because building the load generator leaves a Longshore of its own there, and no drivers that go with it.
-    if options.longshore == str(PROGRAM) and subprocess.run(["cargo", "build", "--release"], cwd=PROJECT).returncode:
+    command = ["cargo", "build", "--release", *(["--workspace"] if options.s3 else [])]
+    if options.longshore == str(PROGRAM) and subprocess.run(command, cwd=PROJECT).returncode:
         fail("Longshore cannot be built")
     return load
 
@@ -478,7 +296,9 @@ def find_servers(options):
         servers.append(Distribution())
     else:
         say(f"{DISTRIBUTION} is not installed and left out (Debian: apt install docker-registry)")
-    if nginx := shutil.which(NGINX, path=path):
+    if options.s3:
+        pass  # it serves files
+    elif nginx := shutil.which(NGINX, path=path):
         servers.append(Nginx(nginx, options.blob_mib))
     else:
         say(f"{NGINX} is not installed and left out (Debian: apt install nginx-light)")
@@ -490,14 +310,13 @@ def find_servers(options):
 
 
 def arguments():
-    every = ["start", *SPEED, *(work for group in MEMORY for work in group)]
-    known = every + MORE
+    known = ["start", *SPEED, *(work for group in MEMORY for work in group), *MORE]
     comma = lambda text: text.split(",")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     option = parser.add_argument
     option("--rounds", type=int, default=3, help="how often everything is measured (default: 3)")
     option("--secs", type=float, default=3, help="how long a workload runs (default: 3)")
-    option("--work", type=comma, default=every, metavar="W,W,...", help=f"of {','.join(known)} (default: those with a target)")
+    option("--work", type=comma, metavar="W,W,...", help=f"of {','.join(known)} (default: those with a target)")
     option("--servers", type=comma, metavar="S,S,...", help="only these servers")
     option("--other", action="append", default=[], metavar="NAME=COMMAND", help="one more server, by a command with {port} and {dir} in it")
     option("--longshore", default=PROGRAM, metavar="PROGRAM", help="another than this tree's, which is built; with its drivers beside it")
@@ -506,8 +325,12 @@ def arguments():
     option("--tags", type=int, default=2000, help="tags, or repositories, behind the pages (default: 2000)")
     folder = PROJECT / "target/compare"
     option("--dir", type=Path, default=folder, help="where the servers store, on the disk that matters (default: target/compare)")
+    option("--s3", action="store_true", help="store in a bucket of a Ceph that runs on this machine, not on the disk")
     option("--json", metavar="FILE", help="write every figure there as well; - is standard output, in place of the tables")
     options = parser.parse_args()
+    if not options.work:
+        aims = {target[0] for target in targets(options)}
+        options.work = [work for work in known if work in aims]
     unknown = set(options.work) - set(known)
     if unknown:
         parser.error(f"no such workload: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
@@ -528,13 +351,13 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 8192) if most != resource.RLIM_INFINITY else 8192, most))
     comparison = Comparison(options, find_servers(options), load)
     comparison.run()
-    targets = check_targets(comparison)
+    checked = check_targets(comparison)
     if options.json != "-":
         print_table(comparison)
-        if targets:
-            print_targets(targets)
+        if checked:
+            print_targets(checked)
     if options.json:
-        text = json.dumps(as_json(comparison, targets), indent=2)
+        text = json.dumps(as_json(comparison, checked), indent=2)
         print(text) if options.json == "-" else write(Path(options.json), text + "\n")
 
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use longshore::config::Config;
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -15,7 +15,9 @@ const DOCUMENTS: [&str; 11] = [
     "docs/conformance.md",
     "docs/driver-contract.md",
     "docs/driver-guide.md",
+    "docs/reload.md",
     "docs/storage-layout.md",
+    "docs/trust.md",
     "examples/deployments/README.md",
     "examples/minimal-driver/README.md",
 ];

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use longshore_loader::content_descriptors;
+
 /// How long after `close` something may still be there (driver contract, section 3, `close`).
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 /// What a process holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Held {
-    /// Open descriptors by number, with what they lead to.
+    /// Open descriptors by number, with what they lead to; not those of the copies that the loader makes of driver files.
     pub(crate) descriptors: BTreeMap<u32, PathBuf>,
     /// Threads by id, with their names.
     pub(crate) threads: BTreeMap<u32, String>,
@@ -21,7 +23,8 @@ pub(crate) struct Held {
 impl Held {
     /// What this process holds now.
     pub(crate) fn now() -> Self {
-        let descriptors = numbers("/proc/self/fd").filter_map(|fd| {
+        let copies: Vec<_> = content_descriptors().into_iter().filter_map(|fd| u32::try_from(fd).ok()).collect();
+        let descriptors = numbers("/proc/self/fd").filter(|fd| !copies.contains(fd)).filter_map(|fd| {
             let target = std::fs::read_link(format!("/proc/self/fd/{fd}")).ok()?;
             // The folder that is being read is open too.
             (!target.starts_with("/proc")).then_some((fd, target))

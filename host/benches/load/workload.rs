@@ -53,6 +53,7 @@ const WORKLOADS: &[Workload] = &[
     Workload { name: "push-2g", connections: Fixed(1), what: "one push of 2 GiB", run: push_two_gib },
     Workload { name: "pull-2g", connections: Fixed(1), what: "one pull of those 2 GiB, which are pushed first unless they are there", run: pull_two_gib },
     Workload { name: "push-64x64", connections: Fixed(64), what: "64 pushes of 64 MiB at once", run: push_many },
+    Workload { name: "push-32x256", connections: Fixed(32), what: "32 pushes of 256 MiB at once", run: push_many_large },
     Workload { name: "idle", connections: Fixed(IDLE), what: "connections that stay open after one GET /v2/", run: idle },
 ];
 
@@ -233,6 +234,10 @@ fn push_blob(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
 
 fn push_many(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
     push_different(bench, connections, connections as u64, 64 * MIB)
+}
+
+fn push_many_large(bench: &Bench, connections: usize) -> Result<Outcome, Failure> {
+    push_different(bench, connections, connections as u64, 256 * MIB)
 }
 
 fn push_different(bench: &Bench, connections: usize, number: u64, length: u64) -> Result<Outcome, Failure> {

@@ -19,6 +19,10 @@ pub enum Exit {
     CutOff,
     /// 7: the output cannot be written.
     Output,
+    /// 8: the running registry did not do what was asked: it cannot be reached, or a reload is under way.
+    Unreachable,
+    /// 9: the lock is not up to date (`driver lock --check`).
+    Outdated,
 }
 
 pub(super) const HELP: &str = "\
@@ -29,7 +33,9 @@ Exit codes:
   4  a driver was refused, or cannot be opened
   5  the address cannot be served
   6  requests were cut off at shutdown
-  7  the output cannot be written";
+  7  the output cannot be written
+  8  the running registry cannot be asked, or a reload is under way
+  9  the lock is not up to date (driver lock --check)";
 
 impl Termination for Exit {
     fn report(self) -> ExitCode {
@@ -41,6 +47,8 @@ impl Termination for Exit {
             Self::Listen => 5,
             Self::CutOff => 6,
             Self::Output => 7,
+            Self::Unreachable => 8,
+            Self::Outdated => 9,
         })
     }
 }

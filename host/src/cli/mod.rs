@@ -1,11 +1,15 @@
-//! The command line: `serve`, `plan`, `config`, `driver`, `completion`.
+//! The command line: `serve`, `plan`, `reload`, `config`, `driver`, `completion`.
 
 mod config;
 mod driver;
 mod exit;
+mod lock;
 mod plan;
+mod reload;
 mod serve;
 mod storages;
+mod trust;
+mod verify;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -15,6 +19,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use exit::Exit;
 
 use crate::config::{Config, Faults, variables};
+use crate::control::Asked;
 use storages::Ready;
 
 /// A container registry whose storage is a plug-in.
@@ -49,10 +54,22 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Let the running registry read its configuration again
+    ///
+    /// All of it takes effect, or nothing does, and the answer says what has changed or why not. A SIGHUP to the registry does the same
+    /// without an answer. Needs server.control in the configuration.
+    #[command(after_help = "Example: longshore reload --config /etc/longshore/registry.toml")]
+    Reload {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
     /// Check a configuration, or show what takes effect
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// List and inspect driver files, without running them
+    /// List, inspect, verify and lock driver files, without running them
     #[command(subcommand)]
     Driver(DriverCommand),
     /// Print a completion script for a shell
@@ -94,10 +111,55 @@ enum DriverCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Let the running registry load and open drivers again, as after an upgrade of their files
+    ///
+    /// The new ones are loaded, opened and asked for their health beside the old ones, which go on if anything fails. Requests under way end
+    /// with the old ones. Needs server.control in the configuration.
+    #[command(after_help = "Example: longshore driver reload main")]
+    Reload {
+        /// A storage, or a driver: all storages that use it.
+        name: String,
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print everything that a driver file says of itself and needs
     Inspect {
         /// The driver's file.
         file: PathBuf,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Pin the content of driver files in registry.lock, beside the configuration
+    ///
+    /// Without a name: all drivers of the configuration, and no others on this platform. What is locked for other platforms is kept.
+    #[command(after_help = "Example: longshore driver lock s3 --config /etc/longshore/registry.toml")]
+    Lock {
+        /// Drivers by name, or their files.
+        #[arg(value_name = "NAME|FILE")]
+        drivers: Vec<String>,
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Change nothing; exit with 9 if the lock is not up to date.
+        #[arg(long)]
+        check: bool,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print all that is asked of a driver file before it is loaded, and who vouches for it
+    ///
+    /// Without a name: all drivers of the configuration.
+    #[command(after_help = "Example: longshore driver verify --json | jq '.[] | {driver, trusted_by}'")]
+    Verify {
+        /// Drivers by name, or their files.
+        #[arg(value_name = "NAME|FILE")]
+        drivers: Vec<String>,
+        #[command(flatten)]
+        file: ConfigFile,
         /// Print JSON for programs.
         #[arg(long)]
         json: bool,
@@ -144,8 +206,10 @@ pub fn run() -> Exit {
         }
     };
     let done = match arguments.command {
-        Command::Serve { file } => file.check().and_then(|(config, ready)| serve::serve(&config, &ready)),
+        Command::Serve { file } => file.check().and_then(|(config, ready)| serve::serve(config, ready, &file.path)),
         Command::Plan { file, json } => file.check().and_then(|(config, ready)| plan::plan(&config, &ready, json)),
+        Command::Reload { file, json } => reload::reload(&file.path, &Asked::Reload, json),
+        Command::Driver(DriverCommand::Reload { name, file, json }) => reload::reload(&file.path, &Asked::ReloadDriver { name }, json),
         Command::Config(ConfigCommand::Check { file }) => file.check().and_then(|(_, ready)| config::check(&ready, &file.path)),
         Command::Config(ConfigCommand::Show { file, json }) => file.load().and_then(|config| config::show(&config, json)),
         Command::Driver(DriverCommand::List { file, path, json }) => {
@@ -153,6 +217,12 @@ pub fn run() -> Exit {
             folders.and_then(|folders| driver::list(&folders, json))
         }
         Command::Driver(DriverCommand::Inspect { file, json }) => driver::inspect(&file, json),
+        Command::Driver(DriverCommand::Lock { drivers, file, check, json }) => {
+            file.load().and_then(|config| lock::lock(&config, &drivers, check, json))
+        }
+        Command::Driver(DriverCommand::Verify { drivers, file, json }) => {
+            file.load().and_then(|config| verify::verify(&config, &drivers, json))
+        }
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "longshore", &mut std::io::stdout());
             Ok(())

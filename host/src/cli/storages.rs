@@ -6,12 +6,12 @@ use longshore_loader::api::metadata::Consistency;
 use longshore_loader::api::schema::Schema;
 use longshore_loader::api::{Capabilities, Capability, DriverError, ErrorClass};
 use longshore_loader::{
-    DriverHandle, DriverSource, Inspection, Isolation, LoadedDriver, OpenOptions, Policy, Refusal, Sha256, inspect, load, locate,
-    open_isolated, verify,
+    DriverHandle, Generations, Inspection, Isolation, LoadedDriver, OpenOptions, Refusal, Sha256, open_isolated, verify,
 };
 use serde_json::Value;
 
-use crate::config::{self, Config, DriverFile, Fault, Faults, Instance, MissingReferences};
+use super::trust::Subject;
+use crate::config::{self, Config, Fault, Faults, Instance, MissingReferences};
 use crate::oci::SigningKeys;
 use crate::store::{self, Redirect, Storage, StorageOptions};
 
@@ -27,12 +27,29 @@ pub(super) struct Ready {
 /// A driver of a storage.
 pub(super) struct ReadyDriver {
     pub(super) inspection: Inspection,
+    /// Of the file as it was checked.
+    pub(super) sha256: Sha256,
     settings: Value,
     /// How its own process is kept, if it has one.
     pub(super) isolation: Option<Isolation>,
 }
 
 impl Ready {
+    /// True if it is the same files with the same settings, so that instances of both do the same.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let same = |one: &ReadyDriver, other: &ReadyDriver| one.sha256 == other.sha256 && one.settings == other.settings;
+        self.stack.len() == other.stack.len() && self.stack.iter().zip(&other.stack).all(|(one, other)| same(one, other))
+    }
+
+    /// Its drivers for people: names, versions, and how their digests begin.
+    pub(super) fn drivers(&self) -> String {
+        let driver = |one: &ReadyDriver| {
+            let (info, sha256) = (one.inspection.info(), one.sha256.to_string());
+            format!("{} {} (sha256 {}…)", info.name, info.version, &sha256[..12])
+        };
+        self.stack.iter().map(driver).collect::<Vec<_>>().join(" above ")
+    }
+
     /// The capabilities that all of its drivers have: a layer hands on what the driver below it has, and nothing else.
     pub(super) fn capabilities(&self) -> Capabilities {
         let has = |capability: &Capability| self.stack.iter().all(|one| one.inspection.info().known_capabilities().has(*capability));
@@ -55,7 +72,8 @@ pub(super) fn check(config: &Config) -> Result<Vec<Ready>, Faults> {
     if faults.is_empty() { Ok(ready) } else { Err(faults) }
 }
 
-fn check_storage(config: &Config, name: &str, storage: &config::Storage) -> Result<Ready, Faults> {
+/// Does the same for one storage of the configuration.
+pub(super) fn check_storage(config: &Config, name: &str, storage: &config::Storage) -> Result<Ready, Faults> {
     let (mut stack, mut warnings, mut faults) = (Vec::new(), Faults::default(), Faults::default());
     for instance in storage.stack() {
         match check_driver(config, storage, instance) {
@@ -82,7 +100,9 @@ fn check_driver(config: &Config, storage: &config::Storage, instance: &Instance)
         let fault = config.fault_at_driver(instance, message).hint("set accept_eventual = true to use it all the same");
         return Err(fault.into());
     }
-    Ok((ReadyDriver { inspection, settings, isolation: instance.isolation.clone() }, config.setting_warnings(instance, &schema)))
+    let sha256 = inspection.content().map_err(|refusal| refused(config, instance, &refusal))?.sha256();
+    let isolation = instance.isolation.clone();
+    Ok((ReadyDriver { inspection, sha256, settings, isolation }, config.setting_warnings(instance, &schema)))
 }
 
 /// A layer needs a driver below it, and what is no layer would never call one.
@@ -111,18 +131,9 @@ pub(super) fn readable_schema(config: &Config, instance: &Instance) -> Option<Sc
 }
 
 fn verified(config: &Config, instance: &Instance) -> Result<Inspection, Refusal> {
-    let mut policy = Policy::of_this_host();
-    policy.sha256 = instance.sha256.map(Sha256);
-    policy.allow_abort = instance.isolation.is_some();
-    let source = match &instance.file {
-        DriverFile::Name(driver) => {
-            policy.expected_name = Some(driver.clone());
-            DriverSource::Name(driver.clone())
-        }
-        DriverFile::Path(path) => DriverSource::Path(path.clone()),
-    };
-    let inspection = inspect(&locate(&source, &config.drivers.path)?)?;
-    verify(&inspection, &policy)?;
+    let subject = Subject::of(instance);
+    let inspection = subject.inspect(config)?;
+    verify(&inspection, &subject.policy(config, &inspection))?;
     Ok(inspection)
 }
 
@@ -147,13 +158,14 @@ pub(super) enum OpenError {
 }
 
 /// Loads a storage's drivers and opens them, from the one that keeps the bytes to the outermost layer.
-pub(super) async fn open(config: &Config, ready: &Ready) -> Result<Arc<Storage>, OpenError> {
+pub(super) async fn open(config: &Config, ready: &Ready, generations: &Generations) -> Result<DriverHandle, OpenError> {
     let options = OpenOptions { open_limit: config.drivers.open, call_limit: config.drivers.call };
+    let load = |one: &ReadyDriver| load_here(ready, one, generations, config.drivers.generations_max);
     // Loaded before any is opened, so that one that is refused leaves none behind. What is isolated is loaded in its own process only.
-    let load = |one| Ok((load_here(ready, one)?, one));
-    let loaded = ready.stack.iter().map(load).collect::<Result<Vec<_>, OpenError>>()?;
+    // Reading, hashing and linking block this thread.
+    let loaded = tokio::task::block_in_place(|| ready.stack.iter().map(load).collect::<Result<Vec<_>, OpenError>>())?;
     let mut opened: Option<DriverHandle> = None;
-    for (driver, one) in loaded.iter().rev() {
+    for (driver, one) in loaded.iter().zip(&ready.stack).rev() {
         let over = match (driver, &one.isolation) {
             (Some(driver), _) => driver.open_over(opened.take(), &ready.name, &one.settings, &options).await,
             (None, isolation) => {
@@ -163,23 +175,42 @@ pub(super) async fn open(config: &Config, ready: &Ready) -> Result<Arc<Storage>,
         };
         opened = Some(over.map_err(|source| OpenError::Driver { name: ready.name.clone(), source })?);
     }
-    let handle = opened.expect("a storage has a driver, or its configuration was refused");
-    let redirect = config.storage[&ready.name].redirect.as_ref().map(redirect);
-    Ok(Arc::new(Storage::new(handle, storage_options(config), signing_keys(config)).with_redirect(redirect)))
+    Ok(opened.expect("a storage has a driver, or its configuration was refused"))
 }
 
 /// The driver in this process, unless it has one of its own.
-fn load_here(ready: &Ready, one: &ReadyDriver) -> Result<Option<LoadedDriver>, OpenError> {
+fn load_here(ready: &Ready, one: &ReadyDriver, generations: &Generations, max: usize) -> Result<Option<LoadedDriver>, OpenError> {
     if one.isolation.is_some() {
         return Ok(None);
     }
-    let loaded = load(&one.inspection)?;
+    let loaded = generations.load(&one.inspection, max)?;
     if !loaded.describes_itself(&one.inspection) {
         let message = "the loaded driver describes itself otherwise than its file's note does; rebuild it";
         let source = DriverError::new(ErrorClass::Internal, message).from_instance(&one.inspection.info().name);
         return Err(OpenError::Driver { name: ready.name.clone(), source });
     }
     Ok(Some(loaded))
+}
+
+/// Where a storage's driver comes from.
+pub(super) enum Origin<'s> {
+    /// It was opened for the storage, and nothing is remembered.
+    Opened(DriverHandle),
+    /// It was opened for a storage that takes the place of this one.
+    After(&'s Storage, DriverHandle),
+    /// It is that of a storage which has other options now.
+    Kept(&'s Storage),
+}
+
+/// A storage of the configuration on an open driver.
+pub(super) fn storage(config: &Config, name: &str, origin: Origin<'_>) -> Arc<Storage> {
+    let (options, keys) = (storage_options(config), signing_keys(config));
+    let storage = match origin {
+        Origin::Opened(driver) => Storage::new(driver, options, keys),
+        Origin::After(before, driver) => before.succeeded(driver, options, keys),
+        Origin::Kept(before) => before.reconfigured(options, keys),
+    };
+    Arc::new(storage.with_redirect(config.storage[name].redirect.as_ref().map(redirect)))
 }
 
 /// The configured keys; the configuration has checked that each is long enough.

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use longshore_loader::api::schema::{Unit, nearest};
@@ -237,6 +238,14 @@ impl Section<'_> {
         let (address, origin) = self.read(key, parse).unwrap_or((default, Origin::Default));
         self.note(key, address.to_string(), None, origin);
         address
+    }
+
+    /// A path that may be left out.
+    pub(super) fn optional_path(&mut self, key: &'static str, rule: &'static str) -> Option<PathBuf> {
+        let parse = |node: &Node| node.as_text().filter(|text| !text.is_empty()).map(str::to_owned).ok_or_else(|| rule.into());
+        let (path, origin) = self.read(key, parse)?;
+        self.note(key, path.as_str(), None, origin);
+        Some(path.into())
     }
 
     /// A list of texts, none of them empty.

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use super::checked::{Checker, Section};
 use super::environment::Environment;
 use super::secret::{self, Reference, Secret};
+use super::trust::DriverTrust;
 use super::written::{Entry, Node, Origin, Value};
 
 const KIB: u64 = 1 << 10;
@@ -39,6 +40,8 @@ pub struct Server {
     pub keep_alive_idle: Duration,
     /// `drain_secs`, default 30: from the signal to stop until requests that are still running are dropped.
     pub drain: Duration,
+    /// `control`, default none: the socket at which `longshore reload` is heard, for who may write to it.
+    pub control: Option<PathBuf>,
 }
 
 /// `[registry]`: what the registry accepts and how much it answers at once.
@@ -125,12 +128,18 @@ pub enum LogFormat {
 pub struct Drivers {
     /// `path`, default the folder of the executable and `/usr/lib/longshore/drivers`: searched in this order, nothing else ever is.
     pub path: Vec<PathBuf>,
+    /// `trust` and `trusted_keys`: which of the files found there are loaded.
+    pub trust: DriverTrust,
     /// `open_secs`, default 30: the deadline of opening one.
     pub open: Duration,
     /// `call_secs`, default 60: the deadline of one call.
     pub call: Duration,
     /// `blocking_threads`, default 64: the pool that blocking drivers share.
     pub blocking_threads: usize,
+    /// `drain_secs`, default 300: how long what uses a driver may go on when another one has taken its place.
+    pub drain: Duration,
+    /// `generations_max`, default 8: versions of one driver that a process loads, since it cannot unload any.
+    pub generations_max: usize,
 }
 
 impl Server {
@@ -144,6 +153,7 @@ impl Server {
             body_idle: keys.seconds("body_idle_secs", 60, 1..=3_600),
             keep_alive_idle: keys.seconds("keep_alive_idle_secs", 75, 1..=86_400),
             drain: keys.seconds("drain_secs", 30, 0..=3_600),
+            control: keys.optional_path("control", r#"must be the path of a socket like "/run/longshore/control""#),
         };
         keys.finish();
         server
@@ -234,9 +244,12 @@ impl Drivers {
         let mut keys = checker.section(&["drivers"], entry);
         let drivers = Self {
             path: keys.texts("path", default_folders()).into_iter().map(PathBuf::from).collect(),
+            trust: DriverTrust::read(&mut keys),
             open: keys.seconds("open_secs", 30, 1..=3_600),
             call: keys.seconds("call_secs", 60, 1..=3_600),
             blocking_threads: number(keys.count("blocking_threads", 64, 1..=4_096)),
+            drain: keys.seconds("drain_secs", 300, 0..=86_400),
+            generations_max: number(keys.count("generations_max", 8, 1..=64)),
         };
         keys.finish();
         drivers

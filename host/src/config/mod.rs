@@ -9,6 +9,7 @@
 //! | every key with its default | `effective`, `storage`, `redirect`, with `glob` and `network` for patterns |
 //! | a driver's settings against its schema | `settings` |
 //! | references to secrets | `secret` |
+//! | whom to believe that a driver is harmless | `trust`, `lock` for `registry.lock` |
 //! | reports | `fault`, `show` |
 //!
 //! Nothing stops at the first fault: a run finds all of them, and the caller merges those that only a driver's schema can find.
@@ -19,12 +20,14 @@ mod effective;
 mod environment;
 mod fault;
 mod glob;
+mod lock;
 mod network;
 mod redirect;
 mod secret;
 mod settings;
 mod show;
 mod storage;
+mod trust;
 mod written;
 
 use std::collections::BTreeMap;
@@ -44,11 +47,13 @@ pub use effective::{Cache, Drivers, Log, LogFormat, LogLevel, MissingReferences,
 pub use environment::{VARIABLE_PREFIX, variables};
 pub use fault::{Excerpt, FAULTS_SHOWN_MAX, Fault, Faults, Place};
 pub use glob::Glob;
+pub use lock::{LOCK_VERSION, Lock, Locked};
 pub use network::Network;
 pub use redirect::{AgentPattern, Redirect};
 pub use secret::{SECRET_MAX_BYTES, Secret};
-pub use show::Shown;
+pub use show::{Change, Shown};
 pub use storage::{DriverFile, Instance, MAIN_STORAGE, Route, Storage};
+pub use trust::DriverTrust;
 
 /// The configuration that takes effect.
 #[derive(Debug)]
@@ -67,6 +72,7 @@ pub struct Config {
     pub storage: BTreeMap<String, Storage>,
     /// `[[route]]`, in their order.
     pub routes: Vec<Route>,
+    lock: Lock,
     document: Document,
     environment: Environment,
     rows: Vec<Row>,
@@ -89,7 +95,12 @@ impl Config {
     /// # Errors
     /// If there is no such file, or it is not TOML.
     pub fn examine(path: &Path, variables: impl Iterator<Item = (String, String)>) -> Result<(Self, Faults), Faults> {
-        Self::read(Document::read(path)?, Environment::new(variables))
+        let (mut config, mut faults) = Self::read(Document::read(path)?, Environment::new(variables))?;
+        match Lock::beside(path) {
+            Ok(lock) => config.lock = lock,
+            Err(found) => faults.merge(found),
+        }
+        Ok((config, faults))
     }
 
     /// Like [`Self::load`] with the text at hand; `name` is what faults call it.
@@ -119,7 +130,7 @@ impl Config {
         let (found, rows) = checker.finish(&mut document);
 
         faults.merge(found);
-        let config = Self { server, registry, cache, log, drivers, storage, routes, document, environment, rows };
+        let config = Self { server, registry, cache, log, drivers, storage, routes, lock: Lock::default(), document, environment, rows };
         Ok((config, faults))
     }
 
@@ -160,6 +171,8 @@ impl Config {
     /// Settings that do not fit their schema.
     pub fn show(&self, schema_of: impl Fn(&Instance) -> Option<Schema>) -> Result<Shown, Faults> {
         let mut shown = Shown::new(&self.document, &self.rows);
+        let keys: Json = self.registry.upload_signing_keys.iter().map(Secret::expose).collect();
+        shown.add_print(&["registry", "upload_signing_keys"], &keys);
         let mut faults = Faults::default();
         for instance in self.storage.values().flat_map(Storage::stack) {
             let Some(schema) = schema_of(instance) else {

@@ -1,6 +1,9 @@
 //! The configuration that takes effect, for `longshore config show`: each value with where it comes from, secrets hidden.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
 
 use longshore_loader::api::schema::{Property, Schema, Unit};
 use serde_json::{Value as Json, json};
@@ -29,6 +32,8 @@ struct Line {
     line: Option<usize>,
     variable: Option<String>,
     reference: Option<String>,
+    /// Tells a value from another one where it is hidden.
+    print: Fingerprint,
 }
 
 impl Shown {
@@ -49,9 +54,10 @@ impl Shown {
         let line = |(path, value): (Vec<String>, Json)| {
             let property = schema.property(&path);
             let reference = resolved.reference(&path).map(str::to_owned);
+            let print = Fingerprint::of(&value);
             let value = without_secrets(value, property, &mut path.clone(), resolved);
             let origin = resolved.origin(&path).unwrap_or(&Origin::Default);
-            Line { reference, ..Line::new(document, full_path(instance, path), value, property.and_then(Property::unit), origin) }
+            Line { reference, print, ..Line::new(document, full_path(instance, path), value, property.and_then(Property::unit), origin) }
         };
         self.insert(instance, leaves.into_iter().map(line).collect());
         Ok(())
@@ -73,6 +79,27 @@ impl Shown {
         let last = self.0.iter().rposition(|line| own(&line.path));
         let position = last.map_or(self.0.len(), |last| last + 1);
         self.0.splice(position..position, lines);
+    }
+
+    /// Tells the secrets of a key apart whose value is shown hidden.
+    pub(super) fn add_print(&mut self, path: &[&str], secret: &Json) {
+        if let Some(line) = self.0.iter_mut().find(|line| line.path == path) {
+            line.print = Fingerprint::of(secret);
+        }
+    }
+
+    /// What is otherwise than in `before`, in the order of the keys here, then those that are gone.
+    pub fn changes_from(&self, before: &Self) -> Vec<Change> {
+        let old: HashMap<&[String], &Line> = before.0.iter().map(|line| (line.path.as_slice(), line)).collect();
+        let now: HashSet<&[String]> = self.0.iter().map(|line| line.path.as_slice()).collect();
+        let changed = self.0.iter().filter_map(|line| {
+            let was = old.get(line.path.as_slice());
+            let same = was.is_some_and(|was| was.value == line.value && was.print == line.print);
+            (!same).then(|| Change { key: dotted(&line.path), from: was.map(|was| toml(&was.value)), to: Some(toml(&line.value)) })
+        });
+        let gone = before.0.iter().filter(|line| !now.contains(line.path.as_slice()));
+        let gone = gone.map(|line| Change { key: dotted(&line.path), from: Some(toml(&line.value)), to: None });
+        changed.chain(gone).collect()
     }
 
     /// As a `registry.toml` with a comment on each line. Where nothing is hidden it means the same as the configuration shown.
@@ -106,6 +133,28 @@ impl Shown {
     }
 }
 
+/// A key whose value is another one than before; secrets are hidden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The key, its steps joined by dots.
+    pub key: String,
+    /// What it was, as TOML; none if the key was not there.
+    pub from: Option<String>,
+    /// What it is; none if it is gone.
+    pub to: Option<String>,
+}
+
+/// Equal for equal values, and of no use to whoever wants to know one: it is keyed by what only this process has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Fingerprint(u64);
+
+impl Fingerprint {
+    fn of(value: &Json) -> Self {
+        static KEY: OnceLock<RandomState> = OnceLock::new();
+        Self(KEY.get_or_init(RandomState::new).hash_one(value.to_string()))
+    }
+}
+
 impl Line {
     fn new(document: &Document, path: Vec<String>, value: Json, unit: Option<Unit>, origin: &Origin) -> Self {
         let (origin, line, variable) = match origin {
@@ -113,7 +162,8 @@ impl Line {
             Origin::File(span) => ("file", Some(document.line(span.start)), None),
             Origin::Environment(name) => ("environment", None, Some(name.clone())),
         };
-        Self { path, value, unit, origin, line, variable, reference: None }
+        let print = Fingerprint::of(&value);
+        Self { path, value, unit, origin, line, variable, reference: None, print }
     }
 
     /// The key and the table that it stands in.
@@ -286,6 +336,36 @@ storage = "main"
             "key": ["storage", "main", "settings", "token"], "value": "(hidden)", "origin": "file", "line": 6, "reference": "environment TOKEN"
         })));
         assert!(!json.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn changes_name_keys_and_values_and_hide_secrets() {
+        let read = |level: &str, token: &str, key: &str, tail: &str| {
+            let text = format!(
+                "registry.upload_signing_keys = [{{ env = 'KEY' }}]\nlog.level = '{level}'\n[storage.main]\ndriver = 's3'\n\
+                 settings = {{ token = {{ env = 'TOKEN' }} }}\n{tail}"
+            );
+            let variables = [("TOKEN", token), ("KEY", key)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+            Config::from_text("registry.toml", &text, variables.into_iter()).unwrap().show(schema_of).unwrap()
+        };
+        let old = read("info", "hunter2", "correct horse battery", "[[route]]\nrepository = 'a'\nstorage = 'main'\n");
+        assert_eq!(old.changes_from(&old), []);
+        let new = read("debug", "hunter3", "another long key", "accept_eventual = true\n");
+        let line = |change: Change| format!("{} {:?} {:?}", change.key, change.from, change.to);
+        let changes: Vec<_> = new.changes_from(&old).into_iter().map(line).collect();
+        let expected = [
+            r#"registry.upload_signing_keys Some("[\"(hidden)\"]") Some("[\"(hidden)\"]")"#,
+            r#"log.level Some("\"info\"") Some("\"debug\"")"#,
+            r#"storage.main.accept_eventual Some("false") Some("true")"#,
+            r#"storage.main.settings.token Some("\"(hidden)\"") Some("\"(hidden)\"")"#,
+            r#"route.0.repository Some("\"a\"") None"#,
+            r#"route.0.storage Some("\"main\"") None"#,
+        ];
+        let (mut changes, mut expected) = (changes, expected.map(str::to_owned));
+        changes.sort();
+        expected.sort();
+        assert_eq!(changes, expected);
+        assert!(!format!("{new:?}").contains("hunter"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Logs: lines for people on a terminal, JSON otherwise.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -14,6 +15,18 @@ pub enum LogFormat {
     Json,
 }
 
+/// Changes the level of the subscriber that this process has.
+static SET_LEVEL: OnceLock<SetLevel> = OnceLock::new();
+
+type SetLevel = Box<dyn Fn(&str) + Send + Sync>;
+
+/// Logs `level` and above from now on. Nothing happens before [`log_to_stderr`].
+pub fn set_level(level: &str) {
+    if let Some(set) = SET_LEVEL.get() {
+        set(level);
+    }
+}
+
 /// Sends log lines of `level` and above to standard error. A second call changes nothing.
 pub fn log_to_stderr(level: &str, format: Option<LogFormat>) {
     let terminal = std::io::stderr().is_terminal();
@@ -22,7 +35,15 @@ pub fn log_to_stderr(level: &str, format: Option<LogFormat>) {
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);
     // The first subscriber stays, as in tests that start several hosts in one process.
     let _ = match format {
-        LogFormat::Human => lines.with_ansi(terminal).with_target(false).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        LogFormat::Human => {
+            let lines = lines.with_ansi(terminal).with_target(false).with_filter_reloading();
+            let handle = lines.reload_handle();
+            lines.try_init().map(|()| SET_LEVEL.set(Box::new(move |level| drop(handle.reload(EnvFilter::new(level))))))
+        }
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false).with_filter_reloading();
+            let handle = lines.reload_handle();
+            lines.try_init().map(|()| SET_LEVEL.set(Box::new(move |level| drop(handle.reload(EnvFilter::new(level))))))
+        }
     };
 }

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{HeaderName, Request, Response};
 use http_body::Body as _;
@@ -17,39 +16,42 @@ use super::answering::Answer;
 use super::incoming::IdleLimited;
 use super::outgoing::Outgoing;
 use super::wire::{Regions, Wire};
-use super::{RequestId, ServerOptions};
-use crate::api::Api;
+use super::{Live, RequestId, ServerOptions};
 use crate::store::Incoming;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What all connections have in common.
 pub(super) struct Connection {
-    api: Api,
-    http: http1::Builder,
-    body_idle: Duration,
+    live: Live,
+}
+
+fn http(options: &ServerOptions) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(options.keep_alive_idle).max_header_size(options.header_max_bytes);
+    http.max_buf_size(options.receive_max_bytes);
+    http
 }
 
 impl Connection {
-    pub(super) fn new(api: Api, options: &ServerOptions) -> Self {
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(options.keep_alive_idle).max_header_size(options.header_max_bytes);
-        http.max_buf_size(options.receive_max_bytes);
-        Self { api, http, body_idle: options.body_idle }
+    pub(super) fn new(live: Live) -> Self {
+        Self { live }
     }
 
-    /// Serves the client at `peer` until it goes, or until `stopped` turns true and the request under way is answered.
+    /// Serves the client at `peer` until it goes, or until `stopped` turns true and the request under way is answered. The limits are those of
+    /// now; each request is answered by what is live when it comes.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: IpAddr, mut stopped: watch::Receiver<bool>) {
         // Answers are whole when they are written: waiting for more to send with them only delays them.
         let _ = stream.set_nodelay(true);
-        let wire = Wire::new(stream, self.body_idle);
+        let options = self.live.now().options.clone();
+        let wire = Wire::new(stream, options.body_idle);
         let (regions, answering) = (wire.regions(), wire.answering());
         let service = service_fn(|request: Request<hyper::body::Incoming>| {
             // Here and not in the future: hyper looks whether the client is there before it polls that. A body that ends early is broken.
             let answer = request.body().is_end_stream().then(|| answering.begin());
             self.answer(request, peer, regions.clone(), answer)
         });
-        let connection = self.http.serve_connection(TokioIo::new(wire), service);
+        let connection = http(&options).serve_connection(TokioIo::new(wire), service);
         tokio::pin!(connection);
         let stopping = async { drop(stopped.wait_for(|stopped| *stopped).await) };
         let ended = tokio::select! {
@@ -75,8 +77,10 @@ impl Connection {
     ) -> Result<Response<Outgoing>, Infallible> {
         let id = RequestId::next();
         let (parts, body) = request.into_parts();
-        let incoming = Incoming::new(IdleLimited::new(body, self.body_idle));
-        let answer = self.api.answer(&parts, incoming, peer, id.as_trace_id()).await;
+        // Held until the answer has begun, and with it the storages that it needs.
+        let now = self.live.now();
+        let incoming = Incoming::new(IdleLimited::new(body, now.options.body_idle));
+        let answer = now.api.answer(&parts, incoming, peer, id.as_trace_id()).await;
         let status = answer.status().as_u16();
         tracing::debug!(request = %id, method = %parts.method, path = parts.uri.path(), status, "answered");
         let mut answer = answer.map(|body| Outgoing::new(body, regions, answering));

@@ -2,6 +2,7 @@
 //!
 //! | file | subject |
 //! |---|---|
+//! | `live` | what is served now |
 //! | `connection` | one client's connection |
 //! | `wire` | its socket: idle limits, and files that are sent without being read |
 //! | `outgoing`, `incoming` | bodies in both directions |
@@ -11,6 +12,7 @@
 mod answering;
 mod connection;
 mod incoming;
+mod live;
 mod outgoing;
 mod request_id;
 mod wire;
@@ -26,6 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::api::Api;
 use connection::Connection;
 
+pub use live::Live;
 pub use request_id::RequestId;
 
 /// How many connections the system keeps until they are accepted; the system's own limit may be lower.
@@ -51,8 +54,7 @@ pub struct ServerOptions {
 /// A bound listener with what it serves.
 pub struct Server {
     listener: TcpListener,
-    connection: Arc<Connection>,
-    options: ServerOptions,
+    live: Live,
 }
 
 impl Server {
@@ -66,8 +68,12 @@ impl Server {
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let listener = socket.listen(BACKLOG)?;
-        let connection = Arc::new(Connection::new(api, &options));
-        Ok(Self { listener, connection, options })
+        Ok(Self { listener, live: Live::new(api, options) })
+    }
+
+    /// What it serves, to be exchanged.
+    pub fn live(&self) -> &Live {
+        &self.live
     }
 
     /// The bound address, with the port that the system chose for port 0.
@@ -80,25 +86,26 @@ impl Server {
 
     /// Serves until `shutdown` completes, then lets requests under way end, at most for the drain time. Answers how many were cut off.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> usize {
-        let slots = Arc::new(Semaphore::new(self.options.connections_max));
         let (stop, stopped) = watch::channel(false);
+        let connection = Arc::new(Connection::new(self.live.clone()));
         tokio::pin!(shutdown);
         loop {
             let accepted = tokio::select! {
                 () = &mut shutdown => break,
-                accepted = accept(&self.listener, &slots) => accepted,
+                accepted = accept(&self.listener, self.live.slots()) => accepted,
             };
             let Some((stream, peer, slot)) = accepted else { continue };
-            let (connection, stopped) = (self.connection.clone(), stopped.clone());
+            let (connection, stopped) = (connection.clone(), stopped.clone());
             tokio::spawn(async move {
                 connection.serve(stream, peer, stopped).await;
                 drop(slot);
             });
         }
         drop(self.listener);
+        drop(stopped);
         // Nobody listens if there is no connection.
         let _ = stop.send(true);
-        drain(&slots, &self.options).await
+        drain(&stop, self.live.now().options.drain).await
     }
 }
 
@@ -117,12 +124,10 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpSt
     }
 }
 
-/// Waits until all slots are free; answers how many are not when time is up.
-async fn drain(slots: &Semaphore, options: &ServerOptions) -> usize {
-    // A configuration cannot ask for more slots than fit in 32 bits.
-    let all = u32::try_from(options.connections_max).unwrap_or(u32::MAX);
-    match tokio::time::timeout(options.drain, slots.acquire_many(all)).await {
-        Ok(_) => 0,
-        Err(_) => options.connections_max - slots.available_permits(),
+/// Waits until no connection listens to `stop` any more; answers how many do when time is up.
+async fn drain(stop: &watch::Sender<bool>, limit: Duration) -> usize {
+    match tokio::time::timeout(limit, stop.closed()).await {
+        Ok(()) => 0,
+        Err(_) => stop.receiver_count(),
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::StorageOptions;
 use crate::oci::{Digest, ManifestType, RepositoryName};
 
 /// Which fact it is of a repository.
@@ -45,14 +46,15 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// At most `entries` facts of each kind and `manifest_bytes` of manifests, each for `keep`.
-    pub(super) fn new(entries: usize, manifest_bytes: u64, keep: Duration) -> Self {
+    /// None yet, and never more than the options say.
+    pub(super) fn of(options: &StorageOptions) -> Self {
+        let (entries, manifest_bytes) = (options.facts_max, options.cached_manifest_max_bytes);
         let manifests = usize::try_from(manifest_bytes / 2048).unwrap_or(usize::MAX).max(16);
         Self {
             names: Cache::new(entries.max(16)),
             sizes: Cache::new(entries.max(16)),
             manifests: Cache::with_weighter(manifests, manifest_bytes, ByBytes),
-            keep,
+            keep: options.facts_keep,
         }
     }
 

@@ -61,7 +61,7 @@ impl Repository {
         if !links_a_blob {
             self.link_some_layer(&sha256).await?;
         }
-        let deletes = self.storage.manifest_deletes.load(Ordering::Acquire);
+        let deletes = self.storage.past.manifest_deletes.load(Ordering::Acquire);
         self.link_manifest(pushed, &sha256, before).await?;
         for tag in &pushed.tags {
             self.set_tag(tag, &sha256).await?;
@@ -113,7 +113,7 @@ impl Repository {
     /// It looks again after the link is gone, so one of the two sees the other. Hosts that must know at once what others delete
     /// (`cache.ttl_secs` is 0) ask the store; others only if they have deleted a manifest themselves since there were `deletes`.
     async fn was_deleted_meanwhile(&self, sha256: &Digest, deletes: u64) -> Result<bool, StoreError> {
-        if self.facts().are_kept() && self.storage.manifest_deletes.load(Ordering::Acquire) == deletes {
+        if self.facts().are_kept() && self.storage.past.manifest_deletes.load(Ordering::Acquire) == deletes {
             return Ok(false);
         }
         let link = self.link(&layout::revision_link(&self.name, sha256)).await;
@@ -154,7 +154,7 @@ impl Repository {
         if !removed {
             return Err(unknown());
         }
-        self.storage.manifest_deletes.fetch_add(1, Ordering::AcqRel);
+        self.storage.past.manifest_deletes.fetch_add(1, Ordering::AcqRel);
         // And those that were pushed between; see `was_deleted_meanwhile`.
         self.untag(&sha256).await?;
         self.remove_traces(&sha256, bytes.map(|cached| cached.bytes)).await

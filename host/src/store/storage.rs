@@ -49,14 +49,28 @@ pub struct StorageOptions {
     pub facts_keep: Duration,
 }
 
+impl StorageOptions {
+    /// True if as much is remembered, and for as long.
+    fn remember_like(&self, other: &Self) -> bool {
+        let of = |options: &Self| (options.facts_max, options.cached_manifest_max_bytes, options.facts_keep);
+        of(self) == of(other)
+    }
+}
+
 /// A driver instance with what is remembered of it.
 pub struct Storage {
     pub(super) driver: DriverHandle,
-    pub(super) facts: Facts,
+    pub(super) facts: Arc<Facts>,
     pub(super) options: StorageOptions,
     pub(super) redirect: Option<Redirect>,
     /// Empty until an upload needs them: a start reads and writes nothing, and a store that nobody may write to can be pulled from.
     keys: OnceCell<SigningKeys>,
+    pub(super) past: Arc<Past>,
+}
+
+/// What this host did, which storages that follow one another have in common: requests may be under way in several of them.
+#[derive(Default)]
+pub(super) struct Past {
     cancelled: Mutex<Uploads>,
     /// Uploads of which this host wrote down where they stand.
     recorded: Mutex<Uploads>,
@@ -88,10 +102,21 @@ impl Storage {
     /// A storage on an open driver. Upload states are sealed with `keys`; without any, with a key that the store itself keeps, so that all
     /// hosts on one store agree. That one is asked for when the first upload needs it.
     pub fn new(driver: DriverHandle, options: StorageOptions, keys: Option<SigningKeys>) -> Self {
-        let facts = Facts::new(options.facts_max, options.cached_manifest_max_bytes, options.facts_keep);
-        let (cancelled, recorded) = (Mutex::default(), Mutex::default());
-        let (keys, manifest_deletes) = (OnceCell::new_with(keys), AtomicU64::new(0));
-        Self { driver, facts, options, redirect: None, keys, cancelled, recorded, manifest_deletes }
+        let facts = Arc::new(Facts::of(&options));
+        Self { driver, facts, options, redirect: None, keys: OnceCell::new_with(keys), past: Arc::default() }
+    }
+
+    /// The storage that takes the place of this one on the same driver, with other options and keys.
+    #[must_use]
+    pub fn reconfigured(&self, options: StorageOptions, keys: Option<SigningKeys>) -> Self {
+        let facts = if self.options.remember_like(&options) { self.facts.clone() } else { Arc::new(Facts::of(&options)) };
+        Self { facts, past: self.past.clone(), ..Self::new(self.driver.clone(), options, keys) }
+    }
+
+    /// The storage that takes the place of this one on another driver, whose store may be another one.
+    #[must_use]
+    pub fn succeeded(&self, driver: DriverHandle, options: StorageOptions, keys: Option<SigningKeys>) -> Self {
+        Self { past: self.past.clone(), ..Self::new(driver, options, keys) }
     }
 
     /// The storage with redirects to where its driver keeps blobs, which needs a driver that can sign URLs.
@@ -108,20 +133,20 @@ impl Storage {
     /// Remembers that an upload was cancelled. An upload without a byte has no other trace, so another host does not know. A mark in the
     /// store would be looked for by every upload's first chunk, and all that another host can do is begin anew under the same URL.
     pub(super) fn cancel(&self, id: &UploadId) {
-        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner).add(id);
+        self.past.cancelled.lock().unwrap_or_else(PoisonError::into_inner).add(id);
     }
 
     pub(super) fn is_cancelled(&self, id: &UploadId) -> bool {
-        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner).ids.contains(id)
+        self.past.cancelled.lock().unwrap_or_else(PoisonError::into_inner).ids.contains(id)
     }
 
     /// Remembers that there is a record of an upload, for a client that starts it again by its old URL: that URL does not tell.
     pub(super) fn remember_record(&self, id: &UploadId) {
-        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).add(id);
+        self.past.recorded.lock().unwrap_or_else(PoisonError::into_inner).add(id);
     }
 
     pub(super) fn has_record(&self, id: &UploadId) -> bool {
-        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).ids.contains(id)
+        self.past.recorded.lock().unwrap_or_else(PoisonError::into_inner).ids.contains(id)
     }
 }
 

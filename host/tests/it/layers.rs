@@ -104,7 +104,12 @@ fn layers_that_declare_less_take_it_away() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = plain_layer(folder.path());
     let layer = format!("[[storage.main.layers]]\npath = {path:?}\nsettings = {{ each_call = true }}\n");
-    let mut account = crate::support::Account::start(Start { driver: "memory", tables: layer.leak(), ..Start::default() });
+    let mut account = crate::support::Account::start(Start {
+        driver: "memory",
+        keys: "drivers.trust = \"any\"",
+        tables: layer.leak(),
+        ..Start::default()
+    });
     let manifest = account.registry.push_image("a", "v1", b"layer");
     account.registry.push_blob("a", b"another layer");
     let other = crate::support::image(b"{}", b"another layer").to_string();

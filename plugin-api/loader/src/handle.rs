@@ -11,10 +11,11 @@ use longshore_plugin_api::abi::{ForeignDriver, ForeignUpload};
 use longshore_plugin_api::metadata::DriverInfo;
 use longshore_plugin_api::{
     ByteRange, Bytes, Call, Capabilities, Condition, Driver, DriverError, ErrorClass, Key, ListPage, ListRequest, Method, ObjectInfo,
-    Prefix, Read, Upload, UploadToken,
+    Prefix, Read, ReadBody, Upload, UploadToken,
 };
 
 use crate::isolate::{DriverState, Supervisor};
+use crate::swap::{self, Retired, Use, Users};
 
 macro_rules! kinds {
     ($($variant:ident = $name:literal,)*) => {
@@ -55,10 +56,12 @@ impl CallCounts {
 }
 
 /// An open instance; cheap to clone. It is a [`Driver`] itself.
+///
+/// Handles, uploads and bodies that stream use the instance; [`retire`](Self::retire) waits for them.
 #[derive(Clone)]
-pub struct DriverHandle(Arc<Inner>);
+pub struct DriverHandle(Arc<Inner>, Arc<Users>);
 
-struct Inner {
+pub(crate) struct Inner {
     driver: ForeignDriver,
     info: Arc<DriverInfo>,
     call_limit: Duration,
@@ -110,7 +113,7 @@ impl DriverHandle {
     /// An instance, on the current tokio runtime.
     pub(crate) fn new(driver: ForeignDriver, info: Arc<DriverInfo>, call_limit: Duration, lower: Option<Self>) -> Self {
         let (counts, runtime) = (CallCounts::default(), tokio::runtime::Handle::current());
-        Self(Arc::new(Inner { driver, info, call_limit, counts, lower, runtime, supervisor: None }))
+        Self::of(Arc::new(Inner { driver, info, call_limit, counts, lower, runtime, supervisor: None }))
     }
 
     /// The same instance, whose driver runs in a process that `supervisor` keeps.
@@ -140,6 +143,16 @@ impl DriverHandle {
     /// True if the driver has a process of its own.
     pub fn is_isolated(&self) -> bool {
         self.0.supervisor.is_some()
+    }
+
+    /// A handle that no other user of the instance waits for.
+    pub(crate) fn of(instance: Arc<Inner>) -> Self {
+        Self(instance, Arc::default())
+    }
+
+    /// The instance without a use of it: for whoever puts another one in its place, and closes it when its users are gone.
+    pub fn retire(&self) -> Retired {
+        Retired::new(self.0.clone(), &self.1)
     }
 
     /// The driver that this one stacks on, if it is a layer.
@@ -183,7 +196,7 @@ impl DriverHandle {
     }
 
     fn upload(&self, upload: ForeignUpload) -> UploadHandle {
-        UploadHandle { upload, instance: self.0.clone() }
+        UploadHandle { upload, instance: self.0.clone(), _use: Use::by_upload(&self.1) }
     }
 }
 
@@ -195,7 +208,11 @@ impl Driver for DriverHandle {
     }
 
     async fn read(&self, call: &Call, key: &Key, range: ByteRange) -> Result<Read, DriverError> {
-        self.0.run(call, CallKind::Read, || self.0.driver.read(call, key, range)).await
+        let mut read = self.0.run(call, CallKind::Read, || self.0.driver.read(call, key, range)).await;
+        if let Ok(Read { body: body @ ReadBody::Stream(_), .. }) = &mut read {
+            swap::keep_open(body, &self.1);
+        }
+        read
     }
 
     async fn put(&self, call: &Call, key: &Key, bytes: Bytes, condition: Condition) -> Result<ObjectInfo, DriverError> {
@@ -252,8 +269,10 @@ impl Driver for DriverHandle {
 
 /// An upload of a [`DriverHandle`].
 pub struct UploadHandle {
+    // Dropped before the use of its instance ends.
     upload: ForeignUpload,
     instance: Arc<Inner>,
+    _use: Use,
 }
 
 impl Upload for UploadHandle {

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 
 use longshore_plugin_api::metadata::DriverInfo;
 use rustix::fs::{Mode, OFlags};
@@ -14,6 +15,7 @@ use sha2::Digest;
 use crate::elf::{Dynamic, Image, VersionNeed, unreadable};
 use crate::note::{Note, build_id};
 use crate::refusal::{Fault, Refusal, RefusalCode};
+use crate::trust::Content;
 
 /// A driver file for this machine, its note and its needs. Nothing of it has run.
 ///
@@ -26,6 +28,8 @@ pub struct Inspection {
     build_id: Option<String>,
     image: Image,
     dynamic: Dynamic,
+    /// The private copy, once it was asked for.
+    pub(crate) content: OnceLock<Arc<Content>>,
 }
 
 /// Reads the driver file at `path`.
@@ -43,7 +47,7 @@ fn read(path: &Path) -> Result<Inspection, Fault> {
     let dynamic = Dynamic::read(&image)?;
     let note = Note::read(&image)?;
     let path = std::path::absolute(path).map_err(|error| unreadable(&error))?;
-    Ok(Inspection { path, info: note.info, raw_note: note.json, build_id: build_id(&image), image, dynamic })
+    Ok(Inspection { path, info: note.info, raw_note: note.json, build_id: build_id(&image), image, dynamic, content: OnceLock::new() })
 }
 
 /// Opens a regular file and tells its size in bytes.
@@ -185,7 +189,7 @@ impl Inspection {
         self.dynamic.imported(&self.image).map_err(|fault| self.refusal(fault))
     }
 
-    fn refusal(&self, fault: Fault) -> Refusal {
+    pub(crate) fn refusal(&self, fault: Fault) -> Refusal {
         fault.refuse(&self.path).named(&self.info.name)
     }
 

@@ -3,7 +3,7 @@
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use crate::handle::DriverHandle;
 use crate::inspect::Inspection;
 use crate::refusal::{Fault, Refusal, RefusalCode, explain_dlopen_error};
 use crate::services::Services;
+use crate::trust::Trust;
 use crate::verify::Policy;
 
 /// A driver file in this process, for ever.
@@ -46,13 +47,14 @@ pub struct OpenOptions {
 }
 
 impl Policy {
-    /// What this host asks of every driver file: its own ABI, its own libc, nothing that others could have written.
+    /// What this host asks of every driver file: its own ABI, its own libc, nothing that others could have written. Nobody has to vouch for it.
     pub fn of_this_host() -> Self {
         Self {
             expected_name: None,
             sha256: None,
             allow_writable: false,
             allow_abort: false,
+            trust: Trust::default(),
             host_abi_major: ABI_MAJOR,
             host_layout: ABI_LAYOUT.to_owned(),
             host_extensions: Vec::new(),
@@ -73,15 +75,21 @@ fn glibc_version() -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// Loads a file that was inspected and verified.
+/// Loads a file that was inspected and verified: its private copy (see [`Inspection::content`]), so nothing that happens to the file matters.
 ///
-/// All symbols are bound now, so that a missing one is found before anything of the file runs. Loading a file again answers the same library.
+/// All symbols are bound now, so that a missing one is found before anything of the file runs. Loading the same bytes again, from whatever
+/// path, answers the same library.
 ///
 /// # Errors
 /// What the dynamic linker says, explained; `open-header` or `open-layout` if the file's tables are not what its note says.
 pub fn load(inspection: &Inspection) -> Result<LoadedDriver, Refusal> {
-    let path = inspection.path();
-    let library = open_library(path.as_os_str()).map_err(|text| explain_dlopen_error(path, &text).named(&inspection.info().name))?;
+    let (path, content) = (inspection.path(), inspection.content()?);
+    let copy = content.path();
+    let library = open_library(copy.as_os_str()).map_err(|text| {
+        let text = text.replace(&copy.display().to_string(), &path.display().to_string());
+        explain_dlopen_error(path, &text).named(&inspection.info().name)
+    })?;
+    content.keep();
     let entry = entry(&library, inspection.info()).map_err(|fault| fault.refuse(path).named(&inspection.info().name))?;
     // Never unloaded: see the crate's own documentation.
     std::mem::forget(library);
@@ -163,7 +171,7 @@ impl LoadedDriver {
     }
 
     /// Where it was loaded from.
-    pub fn path(&self) -> &std::path::Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 

@@ -1,14 +1,10 @@
 //! Decides whether an inspected driver file may be loaded into this host.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-
 use longshore_plugin_api::metadata::{Abi, AbiKind, CONTRACT};
 
-use crate::elf::unreadable;
 use crate::inspect::{Inspection, Sha256};
 use crate::refusal::{Fault, Refusal, RefusalCode, plain};
+use crate::trust::{self, Trust, TrustRule, TrustSource};
 
 /// What this host is, and what its operator asks of a driver file.
 #[derive(Debug, Clone)]
@@ -17,10 +13,12 @@ pub struct Policy {
     pub expected_name: Option<String>,
     /// The only content that may be loaded.
     pub sha256: Option<Sha256>,
-    /// True to load a file that every user of the machine could have written.
+    /// True to load a file whoever could have written it.
     pub allow_writable: bool,
     /// True to load a file whose panics end its process, which then has to be its own.
     pub allow_abort: bool,
+    /// Who has to vouch for it.
+    pub trust: Trust,
     /// The ABI major that this host speaks.
     pub host_abi_major: u32,
     /// The fingerprint of its tables.
@@ -37,78 +35,35 @@ pub struct Policy {
     pub c_entry_symbol: &'static str,
 }
 
-/// Compares the file with `policy`, still without running any of it.
+/// Compares the file with `policy`, still without running any of it; answers who vouches for it.
 ///
-/// Who may have written the file comes first: what it says of itself is worth nothing before that.
+/// Who may have written the file comes first: what it says of itself is worth nothing before that. Who vouches for it comes last, so that
+/// nobody is asked to pin a file that would not be loaded.
 ///
 /// # Errors
 /// The first reason not to load it.
-pub fn verify(inspection: &Inspection, policy: &Policy) -> Result<(), Refusal> {
-    check(inspection, policy).map_err(|fault| fault.refuse(inspection.path()).named(&inspection.info().name))?;
-    entry(inspection, policy)
+pub fn verify(inspection: &Inspection, policy: &Policy) -> Result<TrustSource, Refusal> {
+    let refused = |fault| inspection.refusal(fault);
+    if !policy.allow_writable {
+        trust::owner(inspection, policy.trust.rule != TrustRule::Any).map_err(refused)?;
+    }
+    let known = trust::digest(inspection, policy.sha256, &policy.trust)?;
+    fits(inspection, policy).map_err(refused)?;
+    entry(inspection, policy)?;
+    match known {
+        Some(source) => Ok(source),
+        None => trust::other(inspection, &policy.trust),
+    }
 }
 
-fn check(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
-    if !policy.allow_writable {
-        not_writable_by_all(inspection)?;
-    }
-    digest(inspection, policy)?;
+/// Whether the file is the driver that was asked for, and one that this host can call.
+pub(crate) fn fits(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
     name(inspection, policy)?;
     abi(inspection, policy)?;
     contract(inspection)?;
     panics(inspection, policy)?;
-    libc(inspection, policy)
-}
-
-/// Refuses a file that every user may write or exchange. A sticky folder such as /tmp counts: its files are safe, but a name in it belongs
-/// to whoever came first.
-fn not_writable_by_all(inspection: &Inspection) -> Result<(), Fault> {
-    let metadata = inspection.file().metadata().map_err(|error| unreadable(&error))?;
-    if let Some(mode) = writable_by_all(&metadata) {
-        return Err(Fault::new(
-            RefusalCode::PolicyWritableFile,
-            format!("every user of this machine may write to it (mode {mode:04o})"),
-            format!("make sure that it is still the file you installed, then run chmod o-w {:?}", inspection.path()),
-        ));
-    }
-    // A link can be exchanged in its own folder, and its target in the target's.
-    let real = inspection.path().canonicalize().map_err(|error| unreadable(&error))?;
-    for folder in [inspection.path().parent(), real.parent()].into_iter().flatten() {
-        folder_not_writable_by_all(folder)?;
-    }
-    Ok(())
-}
-
-fn folder_not_writable_by_all(folder: &Path) -> Result<(), Fault> {
-    let metadata = folder.metadata().map_err(|error| unreadable(&error))?;
-    match writable_by_all(&metadata) {
-        None => Ok(()),
-        Some(mode) => Err(Fault::new(
-            RefusalCode::PolicyWritableFolder,
-            format!("every user of this machine may exchange the files in its folder {folder:?} (mode {mode:04o})"),
-            format!("move it to a folder of its own, or run chmod o-w {folder:?}"),
-        )),
-    }
-}
-
-fn writable_by_all(metadata: &fs::Metadata) -> Option<u32> {
-    let mode = metadata.permissions().mode() & 0o7777;
-    (mode & 0o002 != 0).then_some(mode)
-}
-
-fn digest(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
-    let Some(want) = policy.sha256 else {
-        return Ok(());
-    };
-    let got = inspection.sha256().map_err(|error| unreadable(&error))?;
-    if got == want {
-        return Ok(());
-    }
-    Err(Fault::new(
-        RefusalCode::PolicyDigest,
-        format!("its sha256 is {got}, pinned is {want}"),
-        "if you installed this file yourself, pin its sha256; if not, find out who changed it",
-    ))
+    libc(inspection, policy)?;
+    trust::nothing_beside(inspection)
 }
 
 fn name(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
@@ -229,7 +184,7 @@ fn libc(inspection: &Inspection, policy: &Policy) -> Result<(), Fault> {
 }
 
 /// Looks for the entry without asking the dynamic linker: to ask it, the file would have to be loaded, and loading runs its constructors.
-fn entry(inspection: &Inspection, policy: &Policy) -> Result<(), Refusal> {
+pub(crate) fn entry(inspection: &Inspection, policy: &Policy) -> Result<(), Refusal> {
     let (symbol, fix) = match inspection.info().abi.kind() {
         Some(AbiKind::C) => {
             (policy.c_entry_symbol, "define the driver's table under this name, visible from outside, as longshore_driver.h has it")

@@ -59,7 +59,7 @@ impl<B: Bucket> Driver for BucketDriver<B> {
     }
 
     async fn close(&self, _: &Call) -> Result<(), DriverError> {
-        self.0.reactor.enter(trash::empty(&self.0)).await;
+        self.0.reactor.enter(trash::close(&self.0)).await;
         self.0.reactor.stop();
         Ok(())
     }

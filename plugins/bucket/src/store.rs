@@ -20,7 +20,7 @@ pub(crate) struct Store<B> {
     pub(crate) options: Options,
     pub(crate) tries: Tries,
     /// A permit for each KiB of parts that are on their way.
-    pub(crate) sending: Semaphore,
+    pub(crate) sending: Arc<Semaphore>,
     pub(crate) trash: Trash,
     pub(crate) kept: Kept,
     pub(crate) host: Host,
@@ -48,7 +48,7 @@ impl<B: Bucket> Store<B> {
             bucket,
             root: Root::new(&options.root),
             tries: Tries::new(options.attempts, options.requests_max),
-            sending: Semaphore::new(options.sending_max() >> 10),
+            sending: Arc::new(Semaphore::new(options.sending_max() >> 10)),
             trash: Trash::default(),
             kept: Kept::default(),
             options,

@@ -26,6 +26,8 @@ pub(crate) struct Trash {
     names: Mutex<Names>,
     /// Held by whoever removes some: a store that closes waits for what is under way.
     emptying: tokio::sync::Mutex<()>,
+    /// Shared by those who cancel multipart uploads, and taken alone by a store that closes.
+    cancelling: Arc<tokio::sync::RwLock<()>>,
 }
 
 #[derive(Default)]
@@ -82,8 +84,26 @@ pub(crate) fn discard<B: Bucket>(store: &Arc<Store<B>>, discarded: impl IntoIter
     });
 }
 
+/// Cancels a multipart upload soon. If that fails it is an abandoned upload, which is purged.
+pub(crate) fn cancel<B: Bucket>(store: &Arc<Store<B>>, object: &str, upload: &str) {
+    // A store that closes has no time left; so has one that closed.
+    let Ok(under_way) = store.trash.cancelling.clone().try_read_owned() else { return };
+    let (store, object, upload) = (store.clone(), object.to_owned(), upload.to_owned());
+    let runs_on = store.reactor.handle().clone();
+    runs_on.spawn(async move {
+        let _ = store.request(&soon(), |_| store.bucket.cancel(&object, &upload)).await;
+        drop(under_way);
+    });
+}
+
+/// Waits for what is under way, which ends within [`REMOVE_MAX`], and removes all that wait.
+pub(crate) async fn close<B: Bucket>(store: &Arc<Store<B>>) {
+    let _alone = store.trash.cancelling.write().await;
+    empty(store).await;
+}
+
 /// Removes all that wait, and answers when they are gone or were given up.
-pub(crate) async fn empty<B: Bucket>(store: &Arc<Store<B>>) {
+async fn empty<B: Bucket>(store: &Arc<Store<B>>) {
     let _alone = store.trash.emptying.lock().await;
     loop {
         let some = store.trash.some();

@@ -63,6 +63,8 @@ pub(crate) struct Start {
     pub(crate) folder: Option<Arc<TempDir>>,
     /// The table `[storage.main]` as text, instead of `driver` and `settings`.
     pub(crate) storage: Option<String>,
+    /// Whether it listens at the socket `control` in its folder.
+    pub(crate) control: bool,
 }
 
 /// Who sends requests to an address: a registry's, or that of what stands before several.
@@ -75,6 +77,8 @@ pub(crate) struct Client {
 pub(crate) struct Registry {
     client: Client,
     pub(crate) folder: Arc<TempDir>,
+    /// The configuration's file.
+    pub(crate) file: PathBuf,
     child: Child,
     log: Arc<Log>,
 }
@@ -166,7 +170,8 @@ impl Registry {
         let isolation = std::env::var("LONGSHORE_TEST_ISOLATION").unwrap_or("in-process".into());
         let storage = format!("driver = {:?}\nisolation = {isolation:?}\n[storage.main.settings]\n{root}{}", start.driver, start.settings);
         let storage = start.storage.unwrap_or(storage);
-        let text = format!("server.listen = \"127.0.0.1:0\"\n{}\n[storage.main]\n{storage}\n{}\n", start.keys, start.tables);
+        let control = if start.control { "server.control = \"control\"\n" } else { "" };
+        let text = format!("server.listen = \"127.0.0.1:0\"\n{control}{}\n[storage.main]\n{storage}\n{}\n", start.keys, start.tables);
         let file = tempfile::Builder::new().suffix(".toml").tempfile_in(folder.path()).expect("a file can be made");
         let (_, file) = file.keep().expect("the file stays");
         fs::write(&file, text).expect("the file can be written");
@@ -180,12 +185,26 @@ impl Registry {
             let serving = line["message"] == "serving";
             serving.then(|| line["address"].as_str().expect("the line has an address").parse().expect("the address is one"))
         });
-        Self { client: Client { address }, folder, child, log }
+        Self { client: Client { address }, folder, file, child, log }
     }
 
     /// Sends the signal that asks for an orderly end.
     pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("the process is ours");
+    }
+
+    /// Sends the signal that asks for another configuration.
+    pub(crate) fn hang_up(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).expect("the process is ours");
+    }
+
+    /// Changes the text of the configuration's file, which the registry reads when it is asked to.
+    #[track_caller]
+    pub(crate) fn rewrite(&self, change: impl FnOnce(String) -> String) {
+        let text = fs::read_to_string(&self.file).expect("the file can be read");
+        let changed = change(text.clone());
+        assert_ne!(changed, text, "the configuration changes");
+        fs::write(&self.file, changed).expect("the file can be written");
     }
 
     /// Stops it and waits.

@@ -126,7 +126,9 @@ async fn open(
     if capabilities.has(Capability::Layer) {
         return Err(DriverError::new(ErrorClass::Unsupported, "a layer cannot be isolated from the driver that it stacks on"));
     }
-    let driver = inspection.file().try_clone().map_err(|error| DriverError::new(ErrorClass::Throttled, error.to_string()))?;
+    // The same bytes for every process that follows.
+    let content = inspection.content().map_err(|refusal| DriverError::new(ErrorClass::Internal, refusal.to_string()))?;
+    let driver = content.file().try_clone().map_err(|error| DriverError::new(ErrorClass::Throttled, error.to_string()))?;
     let confinement = Confinement::of(Schema::from_json(&info.settings).ok().as_ref(), settings, isolation);
     let environment = confinement.environment();
     let orders = Orders { instance: instance.into(), origin: origin.into(), settings: settings.clone(), confinement };

@@ -56,6 +56,8 @@ codes! {
     PlatformEndianness = "platform-endianness",
     /// Needs a newer glibc than the one that runs, or another C library.
     PlatformLibc = "platform-libc",
+    /// The file was changed while it was examined.
+    FileChanged = "file-changed",
     /// No driver note: an ordinary library, or a driver without the export macro.
     NoteMissing = "note-missing",
     /// More than one driver note: two drivers were linked into one file.
@@ -68,8 +70,14 @@ codes! {
     PolicyWritableFile = "policy-writable-file",
     /// Every user of the machine may exchange the file, because its folder is writable by all.
     PolicyWritableFolder = "policy-writable-folder",
+    /// The file or a folder that leads to it belongs to somebody else than root and the user that runs the host.
+    PolicyOwner = "policy-owner",
+    /// The members of a group that is not the host's may write to the file, or exchange it.
+    PolicyGroup = "policy-group",
     /// The file's sha256 is not the pinned one.
     PolicyDigest = "policy-digest",
+    /// The file's sha256 is not the one in the lock file.
+    PolicyLock = "policy-lock",
     /// The file is another driver than the one asked for.
     NameMismatch = "name-mismatch",
     /// The driver is called in a way that this host does not speak.
@@ -86,6 +94,20 @@ codes! {
     PanicAbort = "panic-abort",
     /// The note says that the file is a driver, but the symbol that a host calls first is not exported.
     EntryMissing = "entry-missing",
+    /// The driver brings a library of its own, beside its file, which no digest or signature covers.
+    DependencyBeside = "dependency-beside",
+    /// The lock file has the driver's sha256 for other platforms only.
+    PolicyLockPlatform = "policy-lock-platform",
+    /// Nobody vouches for the file: neither the host, nor the lock file, nor a signature.
+    PolicyUnpinned = "policy-unpinned",
+    /// The file beside it that should be its signature is none.
+    PolicySignatureForm = "policy-signature-form",
+    /// The signature is of a form that is not used any more.
+    PolicySignatureLegacy = "policy-signature-legacy",
+    /// The signature is by a key that the host does not know.
+    PolicySignatureKey = "policy-signature-key",
+    /// The signature is that of another content.
+    PolicySignature = "policy-signature",
     /// A library that the driver needs is not installed.
     DependencyMissing = "dependency-missing",
     /// A library that the driver needs is installed, but older than the one it was linked with.
@@ -96,8 +118,12 @@ codes! {
     LoadStaticTls = "load-static-tls",
     /// The file system or a security rule forbids to run code from this file.
     LoadNoexec = "load-noexec",
+    /// The private copy that is loaded in the file's place cannot be made.
+    LoadCopy = "load-copy",
     /// The dynamic linker refused the file for another reason, which the sentence quotes.
     LoadFailed = "load-failed",
+    /// As many versions of the driver as may be are in the process, where none can be unloaded.
+    LoadGenerations = "load-generations",
     /// The file was loaded, but its first table is not one of the driver ABI.
     OpenHeader = "open-header",
     /// The file was loaded, but its tables differ from what its note says.

@@ -1,5 +1,6 @@
 //! A driver in C, built by `cc` in a folder of its own with one change or none.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -57,6 +58,10 @@ impl Specimen {
         cc.arg("-I").arg(root.join("../c")).arg(format!("-DNOTE={:?}", self.note.to_string())).args(&self.flags);
         let built = cc.arg(root.join("tests/c_drivers/specimen.c")).output().expect("cc runs");
         assert!(built.status.success(), "cc: {}", String::from_utf8_lossy(&built.stderr));
+        // Each specimen has counters of its own, and the same bytes would be the same library.
+        let mut bytes = fs::read(&library).expect("cc wrote it");
+        bytes.extend_from_slice(self.folder.path().as_os_str().as_encoded_bytes());
+        fs::write(&library, bytes).expect("the temporary folder is writable");
         library
     }
 

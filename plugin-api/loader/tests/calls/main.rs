@@ -9,3 +9,4 @@ mod instances;
 mod layers;
 mod log;
 mod panics;
+mod swapping;

@@ -94,17 +94,12 @@ impl<B: Bucket> BucketUpload<B> {
         }
     }
 
-    /// Removes a multipart upload that nobody can go on with, and soon what may have become of it. If this fails it is an abandoned upload,
-    /// which is purged.
+    /// Removes a multipart upload that nobody can go on with, and soon what may have become of it.
     fn let_go(&self, (object, upload): (&str, &str), is_private_object: bool) {
         if is_private_object {
             trash::discard(&self.store, [object.to_owned()]);
         }
-        let (store, object, upload) = (self.store.clone(), object.to_owned(), upload.to_owned());
-        let runs_on = store.reactor.handle().clone();
-        runs_on.spawn(async move {
-            let _ = store.request(&trash::soon(), |_| store.bucket.cancel(&object, &upload)).await;
-        });
+        trash::cancel(&self.store, object, upload);
     }
 }
 

@@ -131,9 +131,9 @@ impl<B: Bucket> BucketUpload<B> {
     /// Sends what has filled as a part of the upload itself, and does not wait for it.
     async fn send_directly(&mut self, call: &Call) -> Result<(), DriverError> {
         self.multipart(call).await?;
-        self.sending.room(&self.store, call).await?;
+        let room = self.sending.room(&self.store, call, self.filling.len()).await?;
         let payload = self.filling.finish();
-        self.sending.start(&self.store, payload);
+        self.sending.start(&self.store, payload, room);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use longshore_plugin_api::{Call, DriverError, ErrorClass};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use super::state::chained;
@@ -83,8 +84,9 @@ impl Sending {
         Ok(())
     }
 
-    /// Waits until one more part may be on its way.
-    pub(super) async fn room<B: Bucket>(&mut self, store: &Store<B>, call: &Call) -> Result<(), DriverError> {
+    /// Waits until one more part, of `length` bytes, may be on its way. While it waits the bytes are those that fill, so that an upload never
+    /// holds more than it may, nor do all of them.
+    pub(super) async fn room<B: Bucket>(&mut self, store: &Store<B>, call: &Call, length: usize) -> Result<Room, DriverError> {
         if self.next > store.options.parts_max {
             return Err(full(&store.options));
         }
@@ -92,7 +94,7 @@ impl Sending {
         while self.running.len() + self.failed.len() >= most {
             self.one(call).await?;
         }
-        Ok(())
+        crate::tries::within(call, async { Ok(sending(store, length).await) }).await
     }
 
     /// The next part was made by the store.
@@ -102,18 +104,20 @@ impl Sending {
     }
 
     /// Sends a part.
-    pub(super) fn start<B: Bucket>(&mut self, store: &Arc<Store<B>>, payload: Payload) {
+    pub(super) fn start<B: Bucket>(&mut self, store: &Arc<Store<B>>, payload: Payload, room: Room) {
         let number = self.next;
         self.next += 1;
-        self.spawn(store, number, payload);
+        self.spawn(store, number, payload, Some(room));
     }
 
-    fn spawn<B: Bucket>(&mut self, store: &Arc<Store<B>>, number: u32, payload: Payload) {
+    fn spawn<B: Bucket>(&mut self, store: &Arc<Store<B>>, number: u32, payload: Payload, room: Option<Room>) {
         let (store, object, upload) = (store.clone(), self.object.clone(), self.upload.clone());
         let runs_on = store.reactor.handle().clone();
         let send = async move {
-            // `Err` only if the semaphore were closed, which nobody does.
-            let _permits = store.sending.acquire_many(permits(payload.len(), &store.options)).await;
+            let _room = match room {
+                Some(room) => room,
+                None => sending(&store, payload.len()).await,
+            };
             let part = |_| store.bucket.part(&object, &upload, number, payload.clone());
             let answer = store.request(&Call::unbounded(), part).await;
             Sent { number, payload, answer }
@@ -123,7 +127,7 @@ impl Sending {
 
     fn again<B: Bucket>(&mut self, store: &Arc<Store<B>>) {
         for (number, payload) in std::mem::take(&mut self.failed) {
-            self.spawn(store, number, payload);
+            self.spawn(store, number, payload, None);
         }
     }
 
@@ -177,9 +181,14 @@ fn full(options: &Options) -> DriverError {
     DriverError::new(ErrorClass::Full, message)
 }
 
-/// A part may be larger than this instance makes them, if another one with other settings put the upload down.
-fn permits(length: usize, options: &Options) -> u32 {
-    u32::try_from(length.min(options.sending_max()) >> 10).unwrap_or(u32::MAX)
+/// The right to have a part on its way.
+pub(super) type Room = Option<OwnedSemaphorePermit>;
+
+async fn sending<B: Bucket>(store: &Store<B>, length: usize) -> Room {
+    // A part may be larger than this instance makes them, if another one with other settings put the upload down.
+    let permits = u32::try_from(length.min(store.options.sending_max()) >> 10).unwrap_or(u32::MAX);
+    // An error only if the semaphore were closed, which nobody does.
+    store.sending.clone().acquire_many_owned(permits).await.ok()
 }
 
 /// The parts of earlier sessions, which must still be what they were: so many, with this hash.

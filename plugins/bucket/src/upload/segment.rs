@@ -180,9 +180,9 @@ impl<B: Bucket> BucketUpload<B> {
             Some(segment) => segment,
             none => none.insert(Segment::begin(&self.store, call, &self.state.id).await?),
         };
-        segment.sending.room(&self.store, call).await?;
+        let room = segment.sending.room(&self.store, call, self.filling.len()).await?;
         segment.bytes += self.filling.len() as u64;
-        segment.sending.start(&self.store, self.filling.finish());
+        segment.sending.start(&self.store, self.filling.finish(), room);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use longshore_bucket::Options;
 use longshore_plugin_api::{Bytes, Call, Condition, Driver, ErrorClass, Upload};
 
 use crate::memory::Wrong::{Lost, Refused, Silent};
@@ -251,6 +252,27 @@ fn a_deadline_that_passes_leaves_the_upload_whole() {
                 }
                 it.holds(&key("k"), &whole, "after the purge").await?;
             }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_crowd_of_uploads_holds_what_is_on_its_way_and_a_part_each() {
+    trial("crowd", Options { sending_max_bytes: PART, ..options() }, async |it| {
+        let mut crowd = Vec::new();
+        it.content().fail("part", Silent, u32::MAX);
+        for _ in 0..4 {
+            let mut upload = it.begin(Some(&key("k"))).await?;
+            let late = upload.write(&soon(), Bytes::from(bytes(4 * PART, 7))).await;
+            assert_eq!(class(late), Some(ErrorClass::Timeout), "no part is answered");
+            crowd.push(upload);
+        }
+        let held: u64 = crowd.iter().map(Upload::offset).sum();
+        assert!(held <= 5 * PART as u64, "{held} bytes are held, of parts of {PART}");
+        it.content().heal();
+        for mut upload in crowd {
+            upload.abort(&CALL).await?;
         }
         Ok(())
     });

@@ -9,6 +9,8 @@ use landlock::{
     path_beneath_rules,
 };
 
+use crate::trust::is_sealed;
+
 /// Read by every program: libraries, time zones, what a runtime asks of its machine.
 const READ: [&str; 18] = [
     "/lib",
@@ -75,6 +77,9 @@ fn enforce(
 ) -> Result<RulesetStatus, landlock::RulesetError> {
     let (reading, all) = (AccessFs::from_read(NEWEST), AccessFs::from_all(NEWEST));
     let network = if ports.is_some() { &READ_FOR_NETWORK[..] } else { &[] };
+    // Memory that no path leads to: landlock has no rules for it, and keeps nobody from it.
+    let driver =
+        (!is_sealed(driver)).then(|| Ok::<_, landlock::RulesetError>(PathBeneath::new(driver, AccessFs::ReadFile | AccessFs::Execute)));
     let ports = ports.unwrap_or(&[]).iter().map(|port| Ok::<_, landlock::RulesetError>(NetPort::new(*port, AccessNet::ConnectTcp)));
     let status = Ruleset::default()
         .handle_access(all)?
@@ -86,7 +91,7 @@ fn enforce(
         .add_rules(path_beneath_rules(read, reading))?
         .add_rules(path_beneath_rules(WRITE, AccessFs::from_file(NEWEST)))?
         .add_rules(path_beneath_rules(paths.iter().map(|path| existing(path)), all))?
-        .add_rule(PathBeneath::new(driver, AccessFs::ReadFile | AccessFs::Execute))?
+        .add_rules(driver)?
         .add_rules(ports)?
         .restrict_self()?;
     Ok(status.ruleset)
