@@ -14,6 +14,7 @@
 //! unloaded: buffers, futures, wakers and errors that the host still holds have code in it.
 
 mod c;
+mod crash;
 mod elf;
 mod generations;
 mod handle;
@@ -31,6 +32,7 @@ mod verify;
 /// The contract's own crate, for those who use drivers through this one.
 pub use longshore_plugin_api as api;
 
+pub use crash::report_crashes;
 pub use elf::VersionNeed;
 pub use generations::{GENERATIONS_MAX, Generations};
 pub use handle::{CallCounts, CallKind, DriverHandle, UploadHandle};
