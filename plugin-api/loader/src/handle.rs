@@ -14,6 +14,7 @@ use longshore_plugin_api::{
     Prefix, Read, ReadBody, Upload, UploadToken,
 };
 
+use crate::crash::{self, Running};
 use crate::isolate::{DriverState, Supervisor};
 use crate::services::Counters;
 use crate::swap::{self, Retired, Use, Users};
@@ -113,16 +114,19 @@ pub(crate) fn call(limit: Duration, trace_id: u128) -> Call {
 impl Inner {
     /// Counts a call and waits for it until its deadline. A call that answers at once costs no timer.
     ///
+    /// `subject` is the key or prefix that the call is about, or empty; a crash is told with it.
+    ///
     /// `work` makes the call's future, so that it is made where it stays: a future handed over by value is copied whole, twice.
-    async fn run<T, F>(&self, call: &Call, kind: CallKind, work: impl FnOnce() -> F) -> Result<T, DriverError>
+    async fn run<T, F>(&self, call: &Call, kind: CallKind, subject: &str, work: impl FnOnce() -> F) -> Result<T, DriverError>
     where
         F: Future<Output = Result<T, DriverError>>,
     {
         self.counts.add(kind);
-        let mut work = pin!(work());
+        let running = Running { origin: self.driver.origin(), call: kind.name(), subject };
+        let mut work = pin!(crash::during(&running, work));
         let mut deadline = None;
         let answer = poll_fn(|context| {
-            if let Poll::Ready(answer) = work.as_mut().poll(context) {
+            if let Poll::Ready(answer) = crash::during(&running, || work.as_mut().poll(context)) {
                 return Poll::Ready(answer);
             }
             let (limit, timer) = deadline.get_or_insert_with(|| {
@@ -247,11 +251,11 @@ impl Driver for DriverHandle {
     type Upload = UploadHandle;
 
     async fn stat(&self, call: &Call, key: &Key) -> Result<ObjectInfo, DriverError> {
-        self.0.run(call, CallKind::Stat, || self.0.driver.stat(call, key)).await
+        self.0.run(call, CallKind::Stat, key.as_str(), || self.0.driver.stat(call, key)).await
     }
 
     async fn read(&self, call: &Call, key: &Key, range: ByteRange) -> Result<Read, DriverError> {
-        let mut read = self.0.run(call, CallKind::Read, || self.0.driver.read(call, key, range)).await;
+        let mut read = self.0.run(call, CallKind::Read, key.as_str(), || self.0.driver.read(call, key, range)).await;
         if let Ok(Read { body: body @ ReadBody::Stream(_), .. }) = &mut read {
             swap::keep_open(body, &self.1);
         }
@@ -259,54 +263,57 @@ impl Driver for DriverHandle {
     }
 
     async fn put(&self, call: &Call, key: &Key, bytes: Bytes, condition: Condition) -> Result<ObjectInfo, DriverError> {
-        self.0.run(call, CallKind::Put, || self.0.driver.put(call, key, bytes, condition)).await
+        self.0.run(call, CallKind::Put, key.as_str(), || self.0.driver.put(call, key, bytes, condition)).await
     }
 
     async fn list(&self, call: &Call, request: &ListRequest<'_>) -> Result<ListPage, DriverError> {
-        self.0.run(call, CallKind::List, || self.0.driver.list(call, request)).await
+        self.0.run(call, CallKind::List, request.prefix.as_str(), || self.0.driver.list(call, request)).await
     }
 
     async fn delete(&self, call: &Call, key: &Key) -> Result<(), DriverError> {
-        self.0.run(call, CallKind::Delete, || self.0.driver.delete(call, key)).await
+        self.0.run(call, CallKind::Delete, key.as_str(), || self.0.driver.delete(call, key)).await
     }
 
     async fn upload_begin(&self, call: &Call, destination: Option<&Key>) -> Result<UploadHandle, DriverError> {
-        let upload = self.0.run(call, CallKind::UploadBegin, || self.0.driver.upload_begin(call, destination)).await?;
+        let upload = self
+            .0
+            .run(call, CallKind::UploadBegin, destination.map_or("", Key::as_str), || self.0.driver.upload_begin(call, destination))
+            .await?;
         Ok(self.upload(upload))
     }
 
     async fn upload_resume(&self, call: &Call, token: &UploadToken) -> Result<UploadHandle, DriverError> {
-        let upload = self.0.run(call, CallKind::UploadResume, || self.0.driver.upload_resume(call, token)).await?;
+        let upload = self.0.run(call, CallKind::UploadResume, "", || self.0.driver.upload_resume(call, token)).await?;
         Ok(self.upload(upload))
     }
 
     async fn health(&self, call: &Call) -> Result<(), DriverError> {
-        self.0.run(call, CallKind::Health, || self.0.driver.health(call)).await
+        self.0.run(call, CallKind::Health, "", || self.0.driver.health(call)).await
     }
 
     /// Closes the lower drivers too, whatever a layer does about them.
     async fn close(&self, call: &Call) -> Result<(), DriverError> {
         let mut closed = Ok(());
         for handle in self.stack() {
-            closed = closed.and(handle.0.run(call, CallKind::Close, || handle.0.driver.close(call)).await);
+            closed = closed.and(handle.0.run(call, CallKind::Close, "", || handle.0.driver.close(call)).await);
         }
         closed
     }
 
     async fn delete_prefix(&self, call: &Call, prefix: &Prefix) -> Result<(), DriverError> {
-        self.0.run(call, CallKind::DeletePrefix, || self.0.driver.delete_prefix(call, prefix)).await
+        self.0.run(call, CallKind::DeletePrefix, prefix.as_str(), || self.0.driver.delete_prefix(call, prefix)).await
     }
 
     async fn copy(&self, call: &Call, from: &Key, to: &Key) -> Result<ObjectInfo, DriverError> {
-        self.0.run(call, CallKind::Copy, || self.0.driver.copy(call, from, to)).await
+        self.0.run(call, CallKind::Copy, from.as_str(), || self.0.driver.copy(call, from, to)).await
     }
 
     async fn presign(&self, call: &Call, key: &Key, method: Method, expires_ms: u64) -> Result<String, DriverError> {
-        self.0.run(call, CallKind::Presign, || self.0.driver.presign(call, key, method, expires_ms)).await
+        self.0.run(call, CallKind::Presign, key.as_str(), || self.0.driver.presign(call, key, method, expires_ms)).await
     }
 
     async fn upload_list(&self, call: &Call, older_than_ms: u64) -> Result<Vec<UploadToken>, DriverError> {
-        self.0.run(call, CallKind::UploadList, || self.0.driver.upload_list(call, older_than_ms)).await
+        self.0.run(call, CallKind::UploadList, "", || self.0.driver.upload_list(call, older_than_ms)).await
     }
 }
 
@@ -324,18 +331,18 @@ impl Upload for UploadHandle {
     }
 
     async fn write(&mut self, call: &Call, bytes: Bytes) -> Result<(), DriverError> {
-        self.instance.run(call, CallKind::Write, || self.upload.write(call, bytes)).await
+        self.instance.run(call, CallKind::Write, "", || self.upload.write(call, bytes)).await
     }
 
     async fn suspend(&mut self, call: &Call) -> Result<UploadToken, DriverError> {
-        self.instance.run(call, CallKind::Suspend, || self.upload.suspend(call)).await
+        self.instance.run(call, CallKind::Suspend, "", || self.upload.suspend(call)).await
     }
 
     async fn commit(&mut self, call: &Call, destination: &Key, size: u64) -> Result<ObjectInfo, DriverError> {
-        self.instance.run(call, CallKind::Commit, || self.upload.commit(call, destination, size)).await
+        self.instance.run(call, CallKind::Commit, destination.as_str(), || self.upload.commit(call, destination, size)).await
     }
 
     async fn abort(&mut self, call: &Call) -> Result<(), DriverError> {
-        self.instance.run(call, CallKind::Abort, || self.upload.abort(call)).await
+        self.instance.run(call, CallKind::Abort, "", || self.upload.abort(call)).await
     }
 }

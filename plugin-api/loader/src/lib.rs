@@ -15,6 +15,7 @@
 //! unloaded: buffers, futures, wakers and errors that the host still holds have code in it.
 
 mod c;
+mod crash;
 mod elf;
 mod findings;
 mod generations;
@@ -34,6 +35,7 @@ mod verify;
 /// The contract's own crate, for those who use drivers through this one.
 pub use longshore_plugin_api as api;
 
+pub use crash::report_crashes;
 pub use elf::VersionNeed;
 pub use findings::{Examination, Finding, FindingCode, FlawCode, Group, Library, Severity, examine};
 pub use generations::Generations;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use longshore_plugin_api::{HostServices, Level};
 
+use crate::crash::{self, Running};
 use crate::isolate::ToHost;
 
 /// How many counters one instance may have; more are ignored, so that a driver cannot fill the host's memory.
@@ -37,16 +38,15 @@ fn is_name(name: &str) -> bool {
 }
 
 pub(crate) struct Services {
+    /// Driver and instance.
+    origin: Arc<str>,
     sink: Sink,
     runtime: tokio::runtime::Handle,
 }
 
 /// Where log and counters are.
 enum Sink {
-    Here {
-        origin: Box<str>,
-        counters: Arc<Counters>,
-    },
+    Here(Arc<Counters>),
     /// In the host of which this process is a child.
     Host(Arc<ToHost>),
 }
@@ -54,18 +54,18 @@ enum Sink {
 impl Services {
     /// Services on the current tokio runtime.
     pub(crate) fn new(origin: &str) -> Self {
-        Self { sink: Sink::Here { origin: origin.into(), counters: Arc::default() }, runtime: tokio::runtime::Handle::current() }
+        Self { origin: origin.into(), sink: Sink::Here(Arc::default()), runtime: tokio::runtime::Handle::current() }
     }
 
     /// Those of a child: its blocking threads are its own.
-    pub(crate) fn of_child(host: Arc<ToHost>) -> Self {
-        Self { sink: Sink::Host(host), runtime: tokio::runtime::Handle::current() }
+    pub(crate) fn of_child(origin: &str, host: Arc<ToHost>) -> Self {
+        Self { origin: origin.into(), sink: Sink::Host(host), runtime: tokio::runtime::Handle::current() }
     }
 
     /// What the instance counts, for whoever reports it. A child counts nothing itself.
     pub(crate) fn counters(&self) -> Arc<Counters> {
         match &self.sink {
-            Sink::Here { counters, .. } => counters.clone(),
+            Sink::Here(counters) => counters.clone(),
             Sink::Host(_) => Arc::default(),
         }
     }
@@ -74,21 +74,26 @@ impl Services {
 impl HostServices for Services {
     fn log(&self, level: Level, message: &str) {
         match &self.sink {
-            Sink::Here { origin, .. } => log(origin, level, message),
+            Sink::Here(_) => log(&self.origin, level, message),
             Sink::Host(host) => host.log(level, message),
         }
     }
 
     fn count(&self, name: &str, value: u64) {
         match &self.sink {
-            Sink::Here { counters, .. } => counters.add(name, value),
+            Sink::Here(counters) => counters.add(name, value),
             Sink::Host(host) => host.count(name, value),
         }
     }
 
     fn run_blocking(&self, job: Box<dyn FnOnce() + Send>) {
+        let running = crash::now_running();
+        let origin = self.origin.clone();
         // The pool's size is the runtime's `max_blocking_threads`; its queue is bounded by the calls that wait for an answer.
-        self.runtime.spawn_blocking(job);
+        self.runtime.spawn_blocking(move || {
+            let (call, subject) = running.as_ref().map_or(("work of its own", ""), |(call, subject)| (*call, &**subject));
+            crash::during(&Running { origin: &origin, call, subject }, job);
+        });
     }
 }
 

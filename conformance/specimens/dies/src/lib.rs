@@ -45,6 +45,7 @@ struct DiesSettings {
 #[serde(rename_all = "lowercase")]
 enum How {
     Segfault,
+    Overflow,
     Abort,
     Exit,
     Panic,
@@ -67,6 +68,7 @@ impl Dies {
                 // The first one meets the handler by which Rust looks for stack overflows, which steps aside.
                 let _ = kill_process(getpid(), Signal::SEGV);
             },
+            How::Overflow => format!("{}", overflows(1)),
             How::Abort => std::process::abort(),
             How::Exit => std::process::exit(3),
             How::Panic => panic!("the specimen panics"),
@@ -98,6 +100,13 @@ impl Dies {
 
 fn outcome<T, E: std::fmt::Display>(result: Result<T, E>) -> String {
     result.map_or_else(|error| error.to_string(), |_| "it worked".into())
+}
+
+/// Uses all of its stack.
+#[expect(unconditional_recursion, reason = "that is what it is for")]
+fn overflows(depth: u64) -> u64 {
+    let frame = black_box([depth; 1024]);
+    overflows(frame[1] + 1) + black_box(frame)[2]
 }
 
 fn takes_all_memory() -> ! {

@@ -26,6 +26,9 @@ use running::Running;
 /// Serves the checked configuration of `file`, which is read again when the operator asks for it.
 pub(super) fn serve(config: Config, ready: Vec<Ready>, file: &Path) -> Result<(), Exit> {
     observe::log_to_stderr(options::log_level(&config), options::log_format(&config));
+    if let Err(error) = longshore_loader::report_crashes(options::log_is_json(&config)) {
+        tracing::warn!("a crash of a driver will not be reported: {error}");
+    }
     let warnings = storages::warnings(&config, &ready);
     if !warnings.is_empty() {
         tracing::warn!("{warnings}");

@@ -1,5 +1,7 @@
 //! From the configuration to the options of those who keep them.
 
+use std::io::IsTerminal;
+
 use crate::api::ApiOptions;
 use crate::config::{Config, LogFormat, LogLevel};
 use crate::observe;
@@ -23,6 +25,14 @@ pub(super) fn log_format(config: &Config) -> Option<observe::LogFormat> {
         LogFormat::Auto => None,
         LogFormat::Human => Some(observe::LogFormat::Human),
         LogFormat::Json => Some(observe::LogFormat::Json),
+    }
+}
+
+pub(super) fn log_is_json(config: &Config) -> bool {
+    match config.log.format {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Human => false,
+        LogFormat::Json => true,
     }
 }
 

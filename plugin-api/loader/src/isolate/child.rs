@@ -122,7 +122,7 @@ async fn open(given: Given) -> Result<ForeignDriver, DriverError> {
     }
     let capabilities = inspection.info().known_capabilities();
     let names = (orders.instance.as_str(), orders.origin.as_str());
-    loaded.instance(&orders.settings, names, capabilities, Arc::new(Services::of_child(host)), None).await
+    loaded.instance(&orders.settings, names, capabilities, Arc::new(Services::of_child(&orders.origin, host)), None).await
 }
 
 fn internal(message: &str) -> DriverError {

@@ -162,7 +162,7 @@ impl Link {
     pub(super) async fn run(&self, socket: &AsyncFd<OwnedFd>, said: &Said) -> Ended {
         let ended = tokio::select! {
             ended = self.receive(socket, said) => ended,
-            error = self.outbox.run(socket) => match error.kind() {
+            error = self.outbox.run(socket, || self.calls().waiting.len() > 1) => match error.kind() {
                 std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset => Ended::Gone,
                 _ => Ended::Failed(error),
             },

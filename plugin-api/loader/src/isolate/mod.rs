@@ -38,6 +38,7 @@ use serde_json::Value;
 
 pub use child::run_if_child;
 pub use process::prepare_isolation;
+pub(crate) use process::signal_name;
 pub(crate) use serve::ToHost;
 pub(crate) use supervisor::Supervisor;
 

@@ -80,7 +80,7 @@ impl ToHost {
 
     /// Sends what there is to send, until the socket fails.
     pub(super) async fn send(&self, socket: &AsyncFd<OwnedFd>) {
-        self.outbox.run(socket).await;
+        self.outbox.run(socket, || false).await;
     }
 
     /// Takes frames and calls `driver`, until the host is gone.

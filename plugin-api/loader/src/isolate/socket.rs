@@ -111,8 +111,9 @@ impl Outbox {
         self.drained.notify_waiters();
     }
 
-    /// Sends all that comes, as much as there is at once, until the socket fails.
-    pub(super) async fn run(&self, socket: &AsyncFd<OwnedFd>) -> io::Error {
+    /// Sends all that comes, as much as there is at once, until the socket fails. While `more_may_come` is true, tasks that are ready go first,
+    /// so that their frames go out with the same system call.
+    pub(super) async fn run(&self, socket: &AsyncFd<OwnedFd>, more_may_come: impl Fn() -> bool) -> io::Error {
         let mut batch = Queue::default();
         loop {
             batch.bytes.clear();
@@ -124,6 +125,9 @@ impl Outbox {
             }
             if batch.bytes.is_empty() {
                 self.filled.notified().await;
+                if more_may_come() {
+                    tokio::task::yield_now().await;
+                }
                 continue;
             }
             if let Err(error) = send_all(socket, &mut batch).await {
