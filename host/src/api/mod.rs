@@ -4,6 +4,7 @@ mod blob;
 mod body;
 mod catalog;
 mod error;
+mod health;
 mod manifest;
 mod referrer;
 mod tag;
@@ -22,6 +23,7 @@ use crate::store::{Client, Incoming, Repository, Store, StoreError};
 
 pub use body::Body;
 pub use error::ApiError;
+pub use health::HEALTH_PATH;
 
 /// Limits and choices of the interface.
 #[derive(Debug, Clone)]
@@ -44,6 +46,55 @@ pub struct ApiOptions {
 pub struct Api {
     store: Arc<Store>,
     options: ApiOptions,
+}
+
+/// What a request is about, for statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Resource {
+    Version,
+    Catalog,
+    Tags,
+    Manifest,
+    Blob,
+    Upload,
+    Referrers,
+    Health,
+    /// No resource of the registry.
+    Other,
+}
+
+impl Resource {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 9] =
+        [Self::Version, Self::Catalog, Self::Tags, Self::Manifest, Self::Blob, Self::Upload, Self::Referrers, Self::Health, Self::Other];
+
+    /// The name, as metrics have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::Catalog => "catalog",
+            Self::Tags => "tags",
+            Self::Manifest => "manifest",
+            Self::Blob => "blob",
+            Self::Upload => "upload",
+            Self::Referrers => "referrers",
+            Self::Health => "health",
+            Self::Other => "other",
+        }
+    }
+
+    fn of(route: &Route) -> Self {
+        match route {
+            Route::Version => Self::Version,
+            Route::Catalog => Self::Catalog,
+            Route::Tags { .. } => Self::Tags,
+            Route::Manifest { .. } => Self::Manifest,
+            Route::Blob { .. } => Self::Blob,
+            Route::Uploads { .. } | Route::Upload { .. } => Self::Upload,
+            Route::Referrers { .. } => Self::Referrers,
+        }
+    }
 }
 
 /// An answer, or what is told of a failure.
@@ -81,27 +132,32 @@ impl Api {
     }
 
     /// The store.
-    pub fn store(&self) -> &Store {
+    pub fn store(&self) -> &Arc<Store> {
         &self.store
     }
 
-    /// Answers a request of the client at `peer`. Failures are answers too.
+    /// Answers a request of the client at `peer`, and tells what it was about. Failures are answers too.
     ///
     /// When the client goes away, the future is dropped and with it every driver call under way; what was received of an upload whose body
     /// breaks is kept.
-    pub async fn answer(&self, parts: &Parts, body: Incoming, peer: IpAddr, trace_id: u128) -> Response<Body> {
-        let head = parts.method == Method::HEAD;
-        match self.route(parts, body, peer, trace_id).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                error.log(parts, trace_id);
-                error.answer(head)
-            }
+    pub async fn answer(&self, parts: &Parts, body: Incoming, peer: IpAddr, trace_id: u128) -> (Resource, Response<Body>) {
+        if parts.uri.path() == HEALTH_PATH {
+            return (Resource::Health, self.healthz(&parts.method).await);
         }
+        let route = Route::parse(parts.uri.path());
+        let resource = route.as_ref().map_or(Resource::Other, Resource::of);
+        let answer = match route {
+            Ok(route) => self.dispatch(route, parts, body, peer, trace_id).await,
+            Err(error) => Err(error.into()),
+        };
+        let answer = answer.unwrap_or_else(|error| {
+            error.log(parts, trace_id);
+            error.answer(parts.method == Method::HEAD)
+        });
+        (resource, answer)
     }
 
-    async fn route(&self, parts: &Parts, body: Incoming, peer: IpAddr, trace_id: u128) -> Answer {
-        let route = Route::parse(parts.uri.path())?;
+    async fn dispatch(&self, route: Route, parts: &Parts, body: Incoming, peer: IpAddr, trace_id: u128) -> Answer {
         if let Err(error) = route.check(&parts.method) {
             return Err(ApiError::from(error).with_header(ALLOW, HeaderValue::from_static(route.allow())));
         }

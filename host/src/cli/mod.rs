@@ -4,6 +4,7 @@ mod config;
 mod driver;
 mod exit;
 mod lock;
+mod metrics;
 mod plan;
 mod reload;
 mod serve;
@@ -20,6 +21,7 @@ pub use exit::Exit;
 
 use crate::config::{Config, Faults, variables};
 use crate::control::Asked;
+use crate::observe;
 use storages::Ready;
 
 /// A container registry whose storage is a plug-in.
@@ -95,6 +97,43 @@ enum ConfigCommand {
         /// Print JSON for programs.
         #[arg(long)]
         json: bool,
+    },
+    /// Say what a key means, what it may be, which value takes effect and where that comes from
+    ///
+    /// Settings are explained from the schema in their driver's file, which does not run. `*` stands for any storage: storage.*.required.
+    #[command(after_help = "Example: longshore config explain storage.main.settings.root")]
+    Explain {
+        /// A key such as server.listen, or a table such as server; all keys if there is none.
+        #[arg(value_name = "KEY")]
+        key: Option<String>,
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Print JSON for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a JSON Schema of registry.toml, with the settings of the drivers in the folders, for editors
+    #[command(
+        after_help = "Example: longshore config schema > registry.schema.json, and `#:schema ./registry.schema.json` in the first line of registry.toml"
+    )]
+    Schema {
+        #[command(flatten)]
+        folders: DriverFolders,
+    },
+    /// Print the reference page of a driver's settings, or of the registry's own keys
+    Reference {
+        /// The driver's name, or its file; the registry's own keys if there is none.
+        driver: Option<String>,
+        #[command(flatten)]
+        folders: DriverFolders,
+    },
+    /// Print a storage on a driver as TOML, with every setting as a comment
+    #[command(after_help = "Example: longshore config example filesystem >> registry.toml")]
+    Example {
+        /// The driver's name, or its file.
+        driver: String,
+        #[command(flatten)]
+        folders: DriverFolders,
     },
 }
 
@@ -218,6 +257,21 @@ enum DriverCommand {
 }
 
 #[derive(Debug, clap::Args)]
+struct DriverFolders {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Folders to look for drivers in, instead of those of the configuration.
+    #[arg(long = "path", id = "folders", value_name = "FOLDER")]
+    path: Vec<PathBuf>,
+}
+
+impl DriverFolders {
+    fn folders(self) -> Result<Vec<PathBuf>, Exit> {
+        if self.path.is_empty() { self.file.read().map(|config| config.drivers.path) } else { Ok(self.path) }
+    }
+}
+
+#[derive(Debug, clap::Args)]
 struct ConfigFile {
     /// The configuration; variables such as LONGSHORE_SERVER__LISTEN stand above it.
     #[arg(long = "config", id = "config", value_name = "FILE", default_value = "registry.toml")]
@@ -227,6 +281,22 @@ struct ConfigFile {
 impl ConfigFile {
     fn load(&self) -> Result<Config, Exit> {
         Config::load(&self.path, variables()).map_err(|faults| faulty(&faults))
+    }
+
+    /// The configuration as far as it can be read, for commands that explain; its faults are told, and are no reason to stop.
+    fn read(&self) -> Result<Config, Exit> {
+        match Config::examine(&self.path, variables()) {
+            Ok((config, faults)) => {
+                if !faults.is_empty() {
+                    say(&format!("{} has faults: {}; see `longshore config check`", self.path.display(), faults.len()));
+                }
+                Ok(config)
+            }
+            Err(faults) => {
+                say(&format!("{faults}\nwithout it, defaults take effect"));
+                Config::without_file(variables()).map_err(|faults| faulty(&faults))
+            }
+        }
     }
 
     /// The configuration and its drivers, none of which runs yet. The faults of both are reported together.
@@ -266,8 +336,21 @@ pub fn run() -> Exit {
         Command::Plan { file, json } => file.check().and_then(|(config, ready)| plan::plan(&config, &ready, json)),
         Command::Reload { file, json } => reload::reload(&file.path, &Asked::Reload, json),
         Command::Driver(DriverCommand::Reload { name, file, json }) => reload::reload(&file.path, &Asked::ReloadDriver { name }, json),
-        Command::Config(ConfigCommand::Check { file }) => file.check().and_then(|(_, ready)| config::check(&ready, &file.path)),
+        Command::Config(ConfigCommand::Check { file }) => {
+            file.check().and_then(|(config, ready)| config::check(&config, &ready, &file.path))
+        }
         Command::Config(ConfigCommand::Show { file, json }) => file.load().and_then(|config| config::show(&config, json)),
+        Command::Config(ConfigCommand::Explain { key, file, json }) => {
+            file.read().and_then(|config| config::explain(&config, key.as_deref(), json))
+        }
+        Command::Config(ConfigCommand::Schema { folders }) => folders.folders().and_then(|folders| config::schema(&folders)),
+        Command::Config(ConfigCommand::Reference { driver: None, .. }) => config::reference(None, &[]),
+        Command::Config(ConfigCommand::Reference { driver, folders }) => {
+            folders.folders().and_then(|folders| config::reference(driver.as_deref(), &folders))
+        }
+        Command::Config(ConfigCommand::Example { driver, folders }) => {
+            folders.folders().and_then(|folders| config::example(&driver, &folders))
+        }
         Command::Driver(DriverCommand::List { file, path, names, json }) => {
             let folders = if path.is_empty() { file.load().map(|config| config.drivers.path) } else { Ok(path) };
             folders.and_then(|folders| driver::list(&folders, &names, json))
@@ -301,7 +384,7 @@ fn faulty(faults: &Faults) -> Exit {
 /// A line for people, on standard error.
 fn say(text: &str) {
     // If standard error is closed, nobody can be told.
-    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+    let _ = writeln!(std::io::stderr(), "{}", observe::without_secrets(text.trim_end()));
 }
 
 /// The output of a command, on standard output. A reader that has seen enough (`| head`) is no error.

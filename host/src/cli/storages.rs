@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::trust::Subject;
 use crate::config::{self, Config, Fault, Faults, Instance, MissingReferences};
+use crate::observe;
 use crate::oci::SigningKeys;
 use crate::store::{self, Redirect, Storage, StorageOptions};
 
@@ -64,6 +65,7 @@ impl Ready {
 /// # Errors
 /// All faults of all storages together.
 pub(super) fn check(config: &Config) -> Result<Vec<Ready>, Faults> {
+    observe::hide(config.registry.upload_signing_keys.iter().map(|key| key.expose().to_owned()));
     let (mut ready, mut faults) = (Vec::new(), Faults::default());
     for (name, storage) in &config.storage {
         match check_storage(config, name, storage) {
@@ -93,6 +95,7 @@ fn check_driver(config: &Config, storage: &config::Storage, instance: &Instance)
     let inspection = verified(config, instance).map_err(|refusal| Faults::from(refused(config, instance, &refusal)))?;
     fits_its_place(config, instance, &inspection, std::ptr::eq(instance, &storage.driver))?;
     let schema = schema(config, instance, &inspection)?;
+    observe::hide(config.secrets(instance, &schema));
     let settings = match (config.check_settings(instance, &schema), unsigned_redirect(config, storage, &inspection)) {
         (Ok(settings), None) => settings,
         (settings, cannot_sign) => return Err(settings.err().into_iter().flatten().chain(cannot_sign).collect()),
@@ -127,9 +130,16 @@ fn unsigned_redirect(config: &Config, storage: &config::Storage, inspection: &In
     Some(config.fault_at_redirect(storage, message).hint("leave redirect out, or use a driver that declares it"))
 }
 
-/// The schema of an instance whose driver can be read, for showing its settings.
-pub(super) fn readable_schema(config: &Config, instance: &Instance) -> Option<Schema> {
-    schema(config, instance, &verified(config, instance).ok()?).ok()
+/// What a start or a check warns of.
+pub(super) fn warnings(config: &Config, ready: &[Ready]) -> Faults {
+    config.warnings(ready.iter().map(|one| &one.warnings))
+}
+
+/// The driver's name and the schema of an instance whose driver can be read, for showing its settings.
+pub(super) fn readable_schema(config: &Config, instance: &Instance) -> Option<(String, Schema)> {
+    let inspection = verified(config, instance).ok()?;
+    let schema = schema(config, instance, &inspection).ok()?;
+    Some((inspection.info().name.clone(), schema))
 }
 
 fn verified(config: &Config, instance: &Instance) -> Result<Inspection, Refusal> {
@@ -212,7 +222,8 @@ pub(super) fn storage(config: &Config, name: &str, origin: Origin<'_>) -> Arc<St
         Origin::After(before, driver) => before.succeeded(driver, options, keys),
         Origin::Kept(before) => before.reconfigured(options, keys),
     };
-    Arc::new(storage.with_redirect(config.storage[name].redirect.as_ref().map(redirect)))
+    let settings = &config.storage[name];
+    Arc::new(storage.with_redirect(settings.redirect.as_ref().map(redirect)).with_required(settings.required))
 }
 
 /// The configured keys; the configuration has checked that each is long enough.

@@ -6,12 +6,13 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use longshore_loader::api::schema::{Unit, nearest};
+use longshore_loader::api::schema::{Kind, Property, Unit, nearest};
 use serde_json::Value as Json;
 
 use super::document::{Document, Span};
 use super::environment::{VARIABLE_PREFIX, variable_of};
 use super::fault::{Fault, Faults};
+use super::keys::{self, About};
 use super::written::{Entry, Node, Origin, Table, Value};
 
 /// A value that takes effect.
@@ -24,15 +25,35 @@ pub(super) struct Row {
     pub(super) origin: Origin,
 }
 
+/// A key that was looked for, as its reader takes it: type, range and default.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) path: Vec<String>,
+    pub(super) property: Property,
+}
+
 /// What one run over a tree finds.
 #[derive(Default)]
 pub(super) struct Checker {
+    /// The words for keys, which know those that go out of use.
+    about: &'static [About],
     faults: Vec<Found>,
+    warnings: Vec<Found>,
     rows: Vec<Row>,
+    known: Vec<Known>,
     /// Variables that name no key.
     strays: Vec<String>,
     /// Texts that are known to be no secrets.
     revealed: Vec<Span>,
+}
+
+/// All that one run has found.
+pub(super) struct Checked {
+    pub(super) faults: Faults,
+    /// Keys in use that should no longer be used.
+    pub(super) warnings: Faults,
+    pub(super) rows: Vec<Row>,
+    pub(super) known: Vec<Known>,
 }
 
 /// A fault whose place is not drawn yet: that waits until it is known which texts of its line may be shown.
@@ -71,6 +92,11 @@ impl<T: Into<String>> From<T> for Refusal {
 }
 
 impl Checker {
+    /// A checker that warns of keys which have a successor in `about`.
+    pub(super) fn new(about: &'static [About]) -> Self {
+        Self { about, ..Self::default() }
+    }
+
     /// Takes the sections out of the whole tree.
     pub(super) fn top<const N: usize>(&mut self, tree: Table, sections: [&'static str; N]) -> [Option<Entry>; N] {
         let mut top = Section { checker: self, path: Vec::new(), table: tree, taken: Vec::new(), at: Origin::Default };
@@ -112,11 +138,20 @@ impl Checker {
     }
 
     /// The faults at their places, unknown variables among them, and the values that take effect.
-    pub(super) fn finish(mut self, document: &mut Document) -> (Faults, Vec<Row>) {
+    pub(super) fn finish(mut self, document: &mut Document) -> Checked {
         self.name_strays();
         document.reveal(&self.revealed);
         let fault = |found: Found| Fault { place: found.origin.place(document, &[]), message: found.message, hint: found.hint };
-        (self.faults.into_iter().map(fault).collect(), self.rows)
+        let [faults, warnings] = [self.faults, self.warnings].map(|found| found.into_iter().map(fault).collect());
+        Checked { faults, warnings, rows: self.rows, known: self.known }
+    }
+
+    /// Warns of a key that is written and should no longer be.
+    fn deprecated(&mut self, path: &[String], entry: &Entry) {
+        if let Some(About { key, successor: Some(successor), .. }) = About::of(self.about, path) {
+            let message = format!("{key} is deprecated, use {successor}");
+            self.warnings.push(Found { origin: entry.key.clone(), message, hint: None });
+        }
     }
 
     fn name_strays(&mut self) {
@@ -158,7 +193,24 @@ impl Section<'_> {
     /// Takes a key out of the table, whatever its value.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Entry> {
         self.taken.push(key);
-        self.table.remove(key)
+        let entry = self.table.remove(key);
+        // The tables at the top are no keys.
+        if !self.path.is_empty() {
+            let path: Vec<_> = self.path.iter().cloned().chain([key.to_owned()]).collect();
+            if let Some(entry) = &entry {
+                self.checker.deprecated(&path, entry);
+            }
+            self.checker.known.push(Known { path, property: keys::text() });
+        }
+        entry
+    }
+
+    /// Notes what the key that was taken last may be.
+    pub(super) fn takes(&mut self, kind: Kind, default: Option<Json>) -> &mut Property {
+        // Whoever describes a key has just taken it, and only keys below the top are described.
+        let known = self.checker.known.last_mut().expect("a key was taken");
+        known.property = Property { default, ..keys::of_kind(kind) };
+        &mut known.property
     }
 
     /// Notes the value that takes effect.
@@ -203,6 +255,8 @@ impl Section<'_> {
             within.ok_or_else(|| format!("must be {} to {}", words(range.start()), words(range.end())).into())
         };
         let (number, origin) = self.read(key, parse).unwrap_or((default, Origin::Default));
+        let [minimum, maximum] = [range.start(), range.end()].map(|end| i64::try_from(*end).ok());
+        self.takes(Kind::Integer { minimum, maximum, unit }, Some(default.into()));
         self.note(key, number, unit, origin);
         number
     }
@@ -210,6 +264,7 @@ impl Section<'_> {
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
         let parse = |node: &Node| node.as_flag().ok_or_else(|| "must be true or false".into());
         let (flag, origin) = self.read(key, parse).unwrap_or((default, Origin::Default));
+        self.takes(Kind::Boolean, Some(default.into()));
         self.note(key, flag, None, origin);
         flag
     }
@@ -226,18 +281,23 @@ impl Section<'_> {
             })
         };
         let ((name, choice), origin) = self.read(key, parse).unwrap_or((choices[0], Origin::Default));
+        self.takes(keys::text().kind, Some(names[0].into())).allowed = names.map(Json::from).to_vec();
         self.note(key, name, None, origin);
         choice
     }
 
     pub(super) fn address(&mut self, key: &'static str, default: SocketAddr) -> SocketAddr {
-        let parse = |node: &Node| {
-            let address = node.as_text().and_then(|text| text.parse().ok());
-            address.ok_or_else(|| r#"must be an IP address and a port like "127.0.0.1:5000" or "[::]:5000""#.into())
-        };
-        let (address, origin) = self.read(key, parse).unwrap_or((default, Origin::Default));
+        let (address, origin) = self.read(key, address).unwrap_or((default, Origin::Default));
+        self.takes(keys::text().kind, Some(default.to_string().into()));
         self.note(key, address.to_string(), None, origin);
         address
+    }
+
+    /// An address that may be left out.
+    pub(super) fn optional_address(&mut self, key: &'static str) -> Option<SocketAddr> {
+        let (address, origin) = self.read(key, address)?;
+        self.note(key, address.to_string(), None, origin);
+        Some(address)
     }
 
     /// A path that may be left out.
@@ -257,14 +317,18 @@ impl Section<'_> {
             let texts = list.iter().map(|node| node.as_text().filter(|text| !text.is_empty()).map(str::to_owned));
             texts.collect::<Option<Vec<_>>>().ok_or_else(|| "must be a list of texts, none of them empty".into())
         };
-        let (texts, origin) = self.read(key, parse).unwrap_or((default, Origin::Default));
+        let (texts, origin) = self.read(key, parse).unwrap_or_else(|| (default.clone(), Origin::Default));
+        self.takes(Kind::Array(Box::new(keys::text())), Some(default.into()));
         self.note(key, texts.clone(), None, origin);
         texts
     }
 
     /// A list of texts, each read with `parse`; a refusal stands at its element, which is left out.
     pub(super) fn each<T: ToString>(&mut self, key: &'static str, default: Vec<T>, parse: impl Fn(&str) -> Result<T, Refusal>) -> Vec<T> {
-        let (values, origin) = match self.take(key).map(|entry| entry.node) {
+        let entry = self.take(key);
+        let texts = default.iter().map(|value| Json::from(value.to_string())).collect();
+        self.takes(Kind::Array(Box::new(keys::text())), Some(texts));
+        let (values, origin) = match entry.map(|entry| entry.node) {
             None => (default, Origin::Default),
             Some(node) => {
                 self.reveal(&node);
@@ -294,7 +358,9 @@ impl Section<'_> {
 
     /// A list whose elements the caller reads one by one.
     pub(super) fn list(&mut self, key: &'static str, rule: &str) -> (Vec<Node>, Origin) {
-        match self.take(key).map(|entry| entry.node) {
+        let entry = self.take(key);
+        self.takes(Kind::Array(Box::new(keys::text())), None);
+        match entry.map(|entry| entry.node) {
             None => (Vec::new(), Origin::Default),
             Some(Node { value: Value::List(list), origin }) => (list, origin),
             Some(other) => {
@@ -337,6 +403,11 @@ impl Section<'_> {
         let known = if near.is_none() { format!("; the keys are {}", self.taken.join(", ")) } else { String::new() };
         self.checker.misnamed(&entry.key, format!("unknown key {key:?} {place}{known}"), near);
     }
+}
+
+fn address(node: &Node) -> Result<SocketAddr, Refusal> {
+    let address = node.as_text().and_then(|text| text.parse().ok());
+    address.ok_or_else(|| r#"must be an IP address and a port like "127.0.0.1:5000" or "[::]:5000""#.into())
 }
 
 /// The variables that made an unknown entry, if it was made by variables alone.

@@ -7,10 +7,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use longshore_loader::api::schema::Kind;
 use serde_json::Value as Json;
 
 use super::checked::{Checker, Section};
 use super::environment::Environment;
+use super::keys::text;
 use super::secret::{self, Reference, Secret};
 use super::trust::DriverTrust;
 use super::written::{Entry, Node, Origin, Value};
@@ -28,6 +30,8 @@ pub const SIGNING_KEY_MIN_BYTES: usize = 16;
 pub struct Server {
     /// `listen`, default `127.0.0.1:5000`.
     pub listen: SocketAddr,
+    /// `admin`, default none: where `/healthz` and `/metrics` are served, apart from clients.
+    pub admin: Option<SocketAddr>,
     /// `worker_threads`, default 0: one a core.
     pub worker_threads: usize,
     /// `connections_max`, default 10,000: more wait until one ends.
@@ -147,6 +151,7 @@ impl Server {
         let mut keys = checker.section(&["server"], entry);
         let server = Self {
             listen: keys.address("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 5000))),
+            admin: keys.optional_address("admin"),
             worker_threads: number(keys.count("worker_threads", 0, 0..=1_024)),
             connections_max: number(keys.count("connections_max", 10_000, 1..=1_000_000)),
             header_max_bytes: number(keys.bytes("header_max_bytes", 64 * KIB, 8 * KIB..=MIB)),
@@ -186,6 +191,7 @@ impl Registry {
 fn signing_keys(keys: &mut Section<'_>, environment: &Environment) -> Vec<Secret> {
     const KEY: &str = "upload_signing_keys";
     let (list, origin) = keys.list(KEY, r#"must be a list such as [{ env = "NAME" }, { file = "PATH" }]"#);
+    keys.takes(Kind::Array(Box::new(text())), None).secret = true;
     let mut secrets = Vec::new();
     for node in &list {
         if Reference::of(node).is_some() {

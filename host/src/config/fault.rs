@@ -115,6 +115,21 @@ impl Faults {
         self.0.iter()
     }
 
+    /// Each sentence once, at its first place; the others are told with it.
+    pub(super) fn each_once(self) -> Self {
+        let mut all: Vec<(Fault, Vec<String>)> = Vec::new();
+        for fault in self {
+            match all.iter_mut().find(|(first, _)| first.message == fault.message) {
+                Some((_, others)) => others.push(fault.place.to_string()),
+                None => all.push((fault, Vec::new())),
+            }
+        }
+        let told = |(fault, others): (Fault, Vec<String>)| {
+            if others.is_empty() { fault } else { fault.hint(format!("also at {}", others.join(", "))) }
+        };
+        all.into_iter().map(told).collect()
+    }
+
     /// `value` if nothing is wrong.
     pub(super) fn or<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() { Ok(value) } else { Err(self) }

@@ -68,7 +68,7 @@ impl Lock {
         let [version, drivers] = checker.top(tree, ["version", "driver"]);
         check_version(&mut checker, version);
         let drivers = read_drivers(&mut checker, drivers);
-        let (faults, _) = checker.finish(&mut document);
+        let faults = checker.finish(&mut document).faults;
         faults.or(Self { path, drivers })
     }
 

@@ -6,11 +6,13 @@
 //! | the tree of values and where each came from | `written` |
 //! | variables that stand above the file | `environment` |
 //! | reading keys, types and ranges; what is unknown | `checked` |
+//! | what each key means | `keys` |
 //! | every key with its default | `effective`, `storage`, `redirect`, with `glob` and `network` for patterns |
 //! | a driver's settings against its schema | `settings` |
-//! | references to secrets | `secret` |
+//! | references to secrets, passwords in URLs | `secret`, `userinfo` |
 //! | whom to believe that a driver is harmless | `trust`, `lock` for `registry.lock` |
-//! | reports | `fault`, `show` |
+//! | reports | `fault`, `show`, `explain`, with `words` for types and defaults |
+//! | what is made for editors and readers | `json_schema`, `reference` |
 //!
 //! Nothing stops at the first fault: a run finds all of them, and the caller merges those that only a driver's schema can find.
 
@@ -18,16 +20,22 @@ mod checked;
 mod document;
 mod effective;
 mod environment;
+mod explain;
 mod fault;
 mod glob;
+mod json_schema;
+mod keys;
 mod lock;
 mod network;
 mod redirect;
+mod reference;
 mod secret;
 mod settings;
 mod show;
 mod storage;
 mod trust;
+mod userinfo;
+mod words;
 mod written;
 
 use std::collections::BTreeMap;
@@ -36,7 +44,7 @@ use std::path::Path;
 use longshore_loader::api::schema::Schema;
 use serde_json::Value as Json;
 
-use checked::{Checker, Row};
+use checked::{Checked, Checker, Known, Row};
 use document::Document;
 use environment::Environment;
 use settings::Resolved;
@@ -45,11 +53,15 @@ use written::Table;
 pub use document::DOCUMENT_MAX_BYTES;
 pub use effective::{Cache, Drivers, Log, LogFormat, LogLevel, MissingReferences, Registry, SIGNING_KEY_MIN_BYTES, Server};
 pub use environment::{VARIABLE_PREFIX, variables};
+pub use explain::Explanation;
 pub use fault::{Excerpt, FAULTS_SHOWN_MAX, Fault, Faults, Place};
 pub use glob::Glob;
+pub use json_schema::{NamedSchema, json_schema};
+pub use keys::Uptake;
 pub use lock::{LOCK_VERSION, Lock, Locked};
 pub use network::Network;
 pub use redirect::{AgentPattern, Redirect};
+pub use reference::{driver_example, driver_page, keys_page};
 pub use secret::{SECRET_MAX_BYTES, Secret};
 pub use show::{Change, Shown};
 pub use storage::{DriverFile, Instance, MAIN_STORAGE, Route, Storage};
@@ -76,6 +88,8 @@ pub struct Config {
     document: Document,
     environment: Environment,
     rows: Vec<Row>,
+    known: Vec<Known>,
+    warnings: Faults,
 }
 
 impl Config {
@@ -108,6 +122,14 @@ impl Config {
         std::mem::replace(&mut self.lock, lock)
     }
 
+    /// What takes effect without any file, for those who ask what keys mean before they write one.
+    ///
+    /// # Errors
+    /// Never for an empty file, which is TOML.
+    pub fn without_file(variables: impl Iterator<Item = (String, String)>) -> Result<Self, Faults> {
+        Self::read(Document::new("no file", String::new()), Environment::new(variables)).map(|(config, _)| config)
+    }
+
     /// Like [`Self::load`] with the text at hand; `name` is what faults call it.
     ///
     /// # Errors
@@ -122,7 +144,7 @@ impl Config {
         hide_texts(&mut document, &tree);
         let mut faults = environment.override_tree(&mut tree);
 
-        let mut checker = Checker::default();
+        let mut checker = Checker::new(keys::ABOUT);
         let sections = ["server", "registry", "cache", "log", "drivers", "storage", "route"];
         let [server, registry, cache, log, drivers, storage, route] = checker.top(tree, sections);
         let server = Server::read(&mut checker, server);
@@ -132,10 +154,11 @@ impl Config {
         let drivers = Drivers::read(&mut checker, drivers);
         let (storage, names) = storage::storages(&mut checker, storage);
         let routes = storage::routes(&mut checker, route, &names);
-        let (found, rows) = checker.finish(&mut document);
+        let Checked { faults: found, warnings, rows, known } = checker.finish(&mut document);
 
         faults.merge(found);
-        let config = Self { server, registry, cache, log, drivers, storage, routes, lock: Lock::default(), document, environment, rows };
+        let lock = Lock::default();
+        let config = Self { server, registry, cache, log, drivers, storage, routes, lock, document, environment, rows, known, warnings };
         Ok((config, faults))
     }
 
@@ -154,9 +177,31 @@ impl Config {
         self.resolved(instance, schema).check()
     }
 
+    /// The texts in an instance's settings that nobody may see: its secrets, what a reference gave, and the passwords in its URLs.
+    pub fn secrets(&self, instance: &Instance, schema: &Schema) -> Vec<String> {
+        self.resolved(instance, schema).secrets()
+    }
+
     /// The deprecated settings that an instance uses, to warn of.
     pub fn setting_warnings(&self, instance: &Instance, schema: &Schema) -> Faults {
         self.resolved(instance, schema).warnings()
+    }
+
+    /// The keys whose value in `next` is another one, and takes effect only when the registry is started again.
+    pub fn changed_for_a_restart(&self, next: &Self) -> Vec<&'static str> {
+        let value = |config: &Self, key: &str| config.rows.iter().find(|row| row.path.join(".") == key).map(|row| row.value.clone());
+        let needs = keys::ABOUT.iter().filter(|about| about.uptake == Uptake::Restart);
+        needs.map(|about| about.key).filter(|key| value(self, key) != value(next, key)).collect()
+    }
+
+    /// The keys in use that should no longer be used, with those of the drivers' settings, to warn of once: each has its successor, and the
+    /// first place where it stands.
+    pub fn warnings<'w>(&self, of_settings: impl IntoIterator<Item = &'w Faults>) -> Faults {
+        let mut all = self.warnings.clone();
+        for warnings in of_settings {
+            all.merge(warnings.clone());
+        }
+        all.each_once()
     }
 
     /// A fault of a driver, at the place where it is named.
@@ -189,6 +234,19 @@ impl Config {
             }
         }
         faults.or(shown)
+    }
+
+    /// What takes effect, with the settings of an instance hidden if they do not fit.
+    fn show_what_can_be(&self, schema_of: impl Fn(&Instance) -> Option<Schema>) -> Shown {
+        let mut shown = Shown::new(&self.document, &self.rows);
+        for instance in self.storage.values().flat_map(Storage::stack) {
+            let added = schema_of(instance)
+                .is_some_and(|schema| shown.add_settings(&self.document, instance, &schema, &self.resolved(instance, &schema)).is_ok());
+            if !added {
+                shown.add_unknown(&self.document, instance);
+            }
+        }
+        shown
     }
 
     fn resolved<'c>(&'c self, instance: &'c Instance, schema: &'c Schema) -> Resolved<'c> {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use longshore_loader::api::schema::Kind;
+
 use super::checked::{Refusal, Section};
 use super::glob::Glob;
 use super::network::Network;
@@ -46,7 +48,9 @@ impl Redirect {
     /// Reads the key of a storage; `None` if it is off.
     pub(super) fn read(storage: &mut Section<'_>) -> Option<Self> {
         const KEY: &str = "redirect";
-        let Some(entry) = storage.take(KEY) else {
+        let entry = storage.take(KEY);
+        storage.takes(Kind::Boolean, Some(false.into()));
+        let Some(entry) = entry else {
             storage.note(KEY, false, None, Origin::Default);
             return None;
         };

@@ -7,6 +7,7 @@ use super::document::{Document, Span};
 use super::environment::Environment;
 use super::fault::{Fault, Faults};
 use super::secret::{self, Reference};
+use super::userinfo;
 use super::written::{Entry, Node, Origin, Table, Value};
 
 /// Settings as JSON, read with the schema at hand.
@@ -52,6 +53,31 @@ impl<'c> Resolved<'c> {
         faults.or(checked)
     }
 
+    /// Every text that nobody may see.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.secrets_in(&self.json, &mut Vec::new(), &mut found);
+        found
+    }
+
+    fn secrets_in(&self, value: &Json, path: &mut Vec<String>, found: &mut Vec<String>) {
+        let mut below = |step: String, value| {
+            path.push(step);
+            self.secrets_in(value, path, found);
+            path.pop();
+        };
+        match value {
+            Json::Object(map) => map.iter().for_each(|(key, value)| below(key.clone(), value)),
+            Json::Array(list) => list.iter().enumerate().for_each(|(index, value)| below(index.to_string(), value)),
+            Json::String(text) if self.schema.is_secret(path) || self.reference(path).is_some() => found.push(text.clone()),
+            Json::String(text) => {
+                let password = userinfo::of(text).map(|userinfo| userinfo.split_once(':').map_or(userinfo, |(_, password)| password));
+                found.extend(password.map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+
     /// The deprecated keys in use.
     pub(super) fn warnings(&self) -> Faults {
         self.schema.deprecations(&self.json).into_iter().map(|fault| self.located(fault)).collect()
@@ -68,7 +94,8 @@ impl<'c> Resolved<'c> {
     }
 
     fn located(&self, mut fault: SettingFault) -> Fault {
-        if self.reference(&fault.path).is_some() {
+        let has_password = fault.found.as_deref().is_some_and(|found| userinfo::of(found).is_some());
+        if has_password || self.reference(&fault.path).is_some() {
             // Whatever the schema thinks, a value that the operator keeps elsewhere is not for printing.
             fault.found = None;
         }
@@ -157,9 +184,9 @@ impl Reader<'_, '_> {
         Json::Null
     }
 
-    /// A text that the schema knows, and does not call a secret, may be shown.
+    /// A text that the schema knows, and does not call a secret, may be shown, unless it is a URL with a password.
     fn reveal(&mut self, node: &Node, property: Option<&Property>) {
-        if property.is_some() {
+        if property.is_some() && node.as_text().is_none_or(|text| userinfo::of(text).is_none()) {
             self.resolved.revealed.extend(node.text_span());
         }
     }

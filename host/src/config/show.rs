@@ -10,9 +10,11 @@ use serde_json::{Value as Json, json};
 
 use super::checked::Row;
 use super::document::Document;
+use super::explain::InEffect;
 use super::fault::Faults;
 use super::settings::Resolved;
 use super::storage::Instance;
+use super::userinfo;
 use super::written::{Entry, Origin, Value};
 
 /// What stands in place of a secret.
@@ -121,15 +123,13 @@ impl Shown {
     /// As a JSON list of objects: `key` as a list of steps, `value`, `origin` (`default`, `file`, `environment`), and with it `line`,
     /// `variable`, and `reference` for what is kept elsewhere.
     pub fn to_json(&self) -> Json {
-        let object = |line: &Line| {
-            let all = json!({
-                "key": line.path, "value": line.value, "origin": line.origin,
-                "line": line.line, "variable": line.variable, "reference": line.reference,
-            });
-            let Json::Object(all) = all else { return all };
-            Json::Object(all.into_iter().filter(|(_, value)| !value.is_null()).collect())
-        };
-        self.0.iter().map(object).collect()
+        self.0.iter().map(Line::to_json).collect()
+    }
+
+    /// Each value for `config explain`.
+    pub(super) fn in_effect(&self) -> impl Iterator<Item = InEffect> {
+        let words = |line: &Line| format!("{} ({})", toml(&line.value), line.comment());
+        self.0.iter().map(move |line| InEffect { path: line.path.clone(), words: words(line), json: line.to_json() })
     }
 }
 
@@ -164,6 +164,15 @@ impl Line {
         };
         let print = Fingerprint::of(&value);
         Self { path, value, unit, origin, line, variable, reference: None, print }
+    }
+
+    fn to_json(&self) -> Json {
+        let all = json!({
+            "key": self.path, "value": self.value, "origin": self.origin,
+            "line": self.line, "variable": self.variable, "reference": self.reference,
+        });
+        let Json::Object(all) = all else { return all };
+        Json::Object(all.into_iter().filter(|(_, value)| !value.is_null()).collect())
     }
 
     /// The key and the table that it stands in.
@@ -224,6 +233,7 @@ fn without_secrets(value: Json, property: Option<&Property>, path: &mut Vec<Stri
     match value {
         Json::Array(list) => list.into_iter().enumerate().map(|(index, value)| below(index.to_string(), value)).collect(),
         Json::Object(map) => map.into_iter().map(|(key, value)| (key.clone(), below(key, value))).collect(),
+        Json::String(text) => userinfo::hidden(&text).into(),
         leaf => leaf,
     }
 }
@@ -237,12 +247,12 @@ fn header(table: &[String]) -> String {
     }
 }
 
-fn dotted(path: &[String]) -> String {
+pub(super) fn dotted(path: &[String]) -> String {
     let is_bare = |key: &&String| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     path.iter().map(|key| if is_bare(&key) { key.clone() } else { toml_text(key) }).collect::<Vec<_>>().join(".")
 }
 
-fn toml(value: &Json) -> String {
+pub(super) fn toml(value: &Json) -> String {
     match value {
         Json::String(text) => toml_text(text),
         Json::Array(list) => format!("[{}]", list.iter().map(toml).collect::<Vec<_>>().join(", ")),

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use longshore_loader::api::schema::nearest;
+use longshore_loader::api::schema::{Kind, nearest};
 use longshore_loader::{Budget, Isolation};
 use serde_json::Value as Json;
 
 use super::checked::{Checker, Refusal, Section};
 use super::glob::Glob;
+use super::keys::{of_kind, table};
 use super::redirect::Redirect;
 use super::written::{Entry, Node, Origin, Table, Value};
 
@@ -105,6 +106,7 @@ impl Storage {
         let required = keys.flag("required", true);
         let redirect = Redirect::read(&mut keys);
         let (layers, _) = keys.list("layers", r#"must be a list such as [{ driver = "count" }]"#);
+        keys.takes(Kind::Array(Box::new(of_kind(table()))), None);
         keys.finish();
         let layers = layers.into_iter().enumerate().filter_map(|(index, node)| layer(checker, name, index, node)).collect();
         Some(Self { driver: driver?, layers, accept_eventual, required, redirect })
@@ -129,11 +131,13 @@ impl Instance {
     fn read(keys: &mut Section<'_>, who: &str, key: &Origin) -> Option<Self> {
         let file = file(keys, who, key);
         let sha256 = keys.read("sha256", |node| node.as_text().and_then(digest).ok_or_else(|| "must be 64 hexadecimal digits".into()));
+        keys.takes(Kind::String { min_length: Some(64), max_length: Some(64) }, None);
         if let Some((pin, origin)) = &sha256 {
             keys.note("sha256", hex(pin), None, origin.clone());
         }
         let none = Node { value: Value::Table(Table::new()), origin: keys.at().clone() };
         let settings = keys.take("settings").map_or(none, |entry| entry.node);
+        keys.takes(table(), None);
         if !matches!(settings.value, Value::Table(_)) {
             keys.fault(&settings.origin, r#"settings must be a table such as { root = "data" }"#);
         }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::{HeaderName, Request, Response};
 use http_body::Body as _;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use super::answering::Answer;
 use super::incoming::IdleLimited;
 use super::outgoing::Outgoing;
+use super::traffic::Traffic;
 use super::wire::{Regions, Wire};
 use super::{Live, RequestId, ServerOptions};
 use crate::store::Incoming;
@@ -24,6 +26,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What all connections have in common.
 pub(super) struct Connection {
     live: Live,
+    traffic: Arc<Traffic>,
 }
 
 fn http(options: &ServerOptions) -> http1::Builder {
@@ -34,17 +37,18 @@ fn http(options: &ServerOptions) -> http1::Builder {
 }
 
 impl Connection {
-    pub(super) fn new(live: Live) -> Self {
-        Self { live }
+    pub(super) fn new(live: Live, traffic: Arc<Traffic>) -> Self {
+        Self { live, traffic }
     }
 
     /// Serves the client at `peer` until it goes, or until `stopped` turns true and the request under way is answered. The limits are those of
     /// now; each request is answered by what is live when it comes.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: IpAddr, mut stopped: watch::Receiver<bool>) {
+        let _open = self.traffic.connection();
         // Answers are whole when they are written: waiting for more to send with them only delays them.
         let _ = stream.set_nodelay(true);
         let options = self.live.now().options.clone();
-        let wire = Wire::new(stream, options.body_idle);
+        let wire = Wire::new(stream, options.body_idle, self.traffic.clone());
         let (regions, answering) = (wire.regions(), wire.answering());
         let service = service_fn(|request: Request<hyper::body::Incoming>| {
             // Here and not in the future: hyper looks whether the client is there before it polls that. A body that ends early is broken.
@@ -75,12 +79,13 @@ impl Connection {
         regions: Arc<Regions>,
         answering: Option<Answer>,
     ) -> Result<Response<Outgoing>, Infallible> {
-        let id = RequestId::next();
+        let (id, began) = (RequestId::next(), Instant::now());
         let (parts, body) = request.into_parts();
         // Held until the answer has begun, and with it the storages that it needs.
         let now = self.live.now();
         let incoming = Incoming::new(IdleLimited::new(body, now.options.body_idle));
-        let answer = now.api.answer(&parts, incoming, peer, id.as_trace_id()).await;
+        let (resource, answer) = now.api.answer(&parts, incoming, peer, id.as_trace_id()).await;
+        self.traffic.answered(&parts.method, resource, answer.status(), began.elapsed());
         let status = answer.status().as_u16();
         tracing::debug!(request = %id, method = %parts.method, path = parts.uri.path(), status, "answered");
         let mut answer = answer.map(|body| Outgoing::new(body, regions, answering));

@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::ServerOptions;
 use crate::api::Api;
+use crate::store::Store;
 
 /// The interface and the limits that are served, until others are published; cheap to clone.
 #[derive(Clone)]
@@ -31,6 +32,11 @@ impl Live {
     pub(super) fn now(&self) -> Arc<Serving> {
         // What a poisoned lock holds is whole: it is exchanged in one step.
         self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The store that is served at this moment. It is not for keeping: an exchange waits for those who use its drivers.
+    pub fn store(&self) -> Arc<Store> {
+        self.now().api.store().clone()
     }
 
     pub(super) fn slots(&self) -> &Arc<Semaphore> {

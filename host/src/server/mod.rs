@@ -7,14 +7,18 @@
 //! | `wire` | its socket: idle limits, and files that are sent without being read |
 //! | `outgoing`, `incoming` | bodies in both directions |
 //! | `answering` | clients that have stopped to send and wait for their answer |
+//! | `traffic` | what is counted |
+//! | `admin` | the operator's own listener |
 //! | `request_id` | what joins an answer and its log lines |
 
+mod admin;
 mod answering;
 mod connection;
 mod incoming;
 mod live;
 mod outgoing;
 mod request_id;
+mod traffic;
 mod wire;
 
 use std::io;
@@ -28,8 +32,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::api::Api;
 use connection::Connection;
 
+pub use admin::{Admin, MetricsPage};
 pub use live::Live;
 pub use request_id::RequestId;
+pub use traffic::{Answered, DURATION_BOUNDS, Durations, Traffic};
 
 /// How many connections the system keeps until they are accepted; the system's own limit may be lower.
 const BACKLOG: u32 = 1024;
@@ -55,6 +61,7 @@ pub struct ServerOptions {
 pub struct Server {
     listener: TcpListener,
     live: Live,
+    traffic: Arc<Traffic>,
 }
 
 impl Server {
@@ -63,17 +70,17 @@ impl Server {
     /// # Errors
     /// The system's, if the address is in use or not ours.
     pub fn bind(address: SocketAddr, api: Api, options: ServerOptions) -> io::Result<Self> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // Or a restart waits until the connections of the last run are forgotten.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        let listener = socket.listen(BACKLOG)?;
-        Ok(Self { listener, live: Live::new(api, options) })
+        Ok(Self { listener: bind(address)?, live: Live::new(api, options), traffic: Arc::default() })
     }
 
     /// What it serves, to be exchanged.
     pub fn live(&self) -> &Live {
         &self.live
+    }
+
+    /// What is counted of this listener.
+    pub fn traffic(&self) -> Arc<Traffic> {
+        self.traffic.clone()
     }
 
     /// The bound address, with the port that the system chose for port 0.
@@ -87,7 +94,7 @@ impl Server {
     /// Serves until `shutdown` completes, then lets requests under way end, at most for the drain time. Answers how many were cut off.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> usize {
         let (stop, stopped) = watch::channel(false);
-        let connection = Arc::new(Connection::new(self.live.clone()));
+        let connection = Arc::new(Connection::new(self.live.clone(), self.traffic));
         tokio::pin!(shutdown);
         loop {
             let accepted = tokio::select! {
@@ -107,6 +114,14 @@ impl Server {
         let _ = stop.send(true);
         drain(&stop, self.live.now().options.drain).await
     }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Or a restart waits until the connections of the last run are forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// A client, where it is, and its slot. An error of one client (it went away while it waited) is no error of ours.

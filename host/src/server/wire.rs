@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
 use super::answering::{Answering, HALF_CLOSED_MAX};
+use super::traffic::Traffic;
 
 /// How much of a file goes to the kernel at a time, in bytes. After each step other threads get their turn, see `poll_send_file`.
 const STEP_BYTES: usize = 512 * 1024;
@@ -88,6 +89,7 @@ pub(super) struct Wire {
     stream: TcpStream,
     regions: Arc<Regions>,
     answering: Answering,
+    traffic: Arc<Traffic>,
     /// Once the client sends nothing more: until when hyper is not told if an answer is under way.
     ended: Option<Pin<Box<Sleep>>>,
     idle: Duration,
@@ -98,9 +100,9 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, idle: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, idle: Duration, traffic: Arc<Traffic>) -> Self {
         let (regions, answering) = (Arc::default(), Answering::default());
-        Self { stream, regions, answering, ended: None, idle, timer: None, armed: false, warming: None }
+        Self { stream, regions, answering, traffic, ended: None, idle, timer: None, armed: false, warming: None }
     }
 
     /// Where requests say that they are being answered.
@@ -236,6 +238,7 @@ impl AsyncRead for Wire {
         if this.ended.is_none() {
             let before = buffer.filled().len();
             ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+            this.traffic.received(buffer.filled().len() - before);
             if buffer.filled().len() > before || buffer.remaining() == 0 {
                 return Poll::Ready(Ok(()));
             }
@@ -258,6 +261,9 @@ impl AsyncWrite for Wire {
             Some(at) => self.poll_write_memory(context, &slices[..at], true),
             None => self.poll_write_memory(context, slices, false),
         };
+        if let Poll::Ready(Ok(sent)) = &polled {
+            self.traffic.sent(*sent);
+        }
         self.within_limit(context, polled)
     }
 

@@ -9,15 +9,18 @@
 //! | `redirect` | blobs that clients fetch from where the driver keeps them |
 //! | `aliases` | content that is named by sha512 |
 //! | `enumerate` | repositories and tags in byte order, page by page |
+//! | `health`, `counts` | how the storages are, and what happened to uploads |
 //! | `plan`, `cost` | what each operation costs in driver calls |
 //! | `error`, `incoming` | what goes wrong, and the bodies that come in |
 
 mod aliases;
 mod blobs;
 mod cost;
+mod counts;
 mod enumerate;
 mod error;
 mod facts;
+mod health;
 mod incoming;
 mod layout;
 mod manifests;
@@ -30,7 +33,9 @@ mod tags;
 mod uploads;
 
 pub use blobs::Blob;
+pub use counts::UploadCounts;
 pub use error::StoreError;
+pub use health::{HEALTH_KEEP, HEALTH_MAX, StorageHealth, StorageState};
 pub use incoming::{Incoming, IncomingError};
 pub use manifests::{PushedManifest, StoredManifest};
 pub use redirect::{Client, Redirect, SignedUrl};

@@ -10,8 +10,10 @@ use longshore_loader::DriverHandle;
 use longshore_loader::api::{Call, Condition, Driver, DriverError, ErrorClass, KeyBuf, convenience};
 use tokio::sync::OnceCell;
 
+use super::counts::UploadCounts;
 use super::error::{StoreError, found};
 use super::facts::Facts;
+use super::health::LastHealth;
 use super::layout;
 use super::redirect::Redirect;
 use crate::oci::{Digest, RepositoryName, SigningKeys, UploadId};
@@ -63,6 +65,9 @@ pub struct Storage {
     pub(super) facts: Arc<Facts>,
     pub(super) options: StorageOptions,
     pub(super) redirect: Option<Redirect>,
+    /// Whether the registry is of no use without it.
+    pub(super) required: bool,
+    pub(super) last_health: LastHealth,
     /// Empty until an upload needs them: a start reads and writes nothing, and a store that nobody may write to can be pulled from.
     keys: OnceCell<SigningKeys>,
     pub(super) past: Arc<Past>,
@@ -76,6 +81,7 @@ pub(super) struct Past {
     recorded: Mutex<Uploads>,
     /// How many manifests this host has deleted.
     pub(super) manifest_deletes: AtomicU64,
+    pub(super) uploads: UploadCounts,
 }
 
 /// Uploads, the oldest of which are forgotten.
@@ -103,7 +109,8 @@ impl Storage {
     /// hosts on one store agree. That one is asked for when the first upload needs it.
     pub fn new(driver: DriverHandle, options: StorageOptions, keys: Option<SigningKeys>) -> Self {
         let facts = Arc::new(Facts::of(&options));
-        Self { driver, facts, options, redirect: None, keys: OnceCell::new_with(keys), past: Arc::default() }
+        let (redirect, required, last_health) = (None, true, LastHealth::default());
+        Self { driver, facts, options, redirect, required, last_health, keys: OnceCell::new_with(keys), past: Arc::default() }
     }
 
     /// The storage that takes the place of this one on the same driver, with other options and keys.
@@ -123,6 +130,23 @@ impl Storage {
     #[must_use]
     pub fn with_redirect(self, redirect: Option<Redirect>) -> Self {
         Self { redirect, ..self }
+    }
+
+    /// The storage as one that the registry can do without, or not.
+    #[must_use]
+    pub fn with_required(self, required: bool) -> Self {
+        Self { required, ..self }
+    }
+
+    /// The operator's name of it.
+    pub fn name(&self) -> &str {
+        let origin = self.driver.origin();
+        origin.split_once('/').map_or(origin, |(_, instance)| instance)
+    }
+
+    /// What happened to uploads.
+    pub fn upload_counts(&self) -> &UploadCounts {
+        &self.past.uploads
     }
 
     /// The driver.
@@ -206,13 +230,25 @@ type Route = dyn Fn(&str) -> Routed + Send + Sync;
 /// All storages, and the rule that sends a repository to one of them.
 pub struct Store {
     storages: Vec<Arc<Storage>>,
+    closed: Vec<String>,
     route: Box<Route>,
 }
 
 impl Store {
     /// `route` says where a repository lies.
     pub fn new(storages: Vec<Arc<Storage>>, route: impl Fn(&str) -> Routed + Send + Sync + 'static) -> Self {
-        Self { storages, route: Box::new(route) }
+        Self { storages, closed: Vec::new(), route: Box::new(route) }
+    }
+
+    /// The store with the names of storages that could not be opened.
+    #[must_use]
+    pub fn with_closed(self, closed: Vec<String>) -> Self {
+        Self { closed, ..self }
+    }
+
+    /// The storages that could not be opened.
+    pub fn closed(&self) -> &[String] {
+        &self.closed
     }
 
     /// A repository, which need not exist, for a request with this trace id.

@@ -51,6 +51,7 @@ impl Repository {
             StoreError::Driver { action: "name an upload", source }
         })?;
         let hashes = if announced == Algorithm::Sha256 { Default::default() } else { Hashes::new(announced).export() };
+        self.storage.past.uploads.begun();
         let id = UploadId::from_random(random);
         Ok(UploadState { name: self.name.clone(), id, offset: 0, started_at: Timestamp::now(), token: Vec::new(), hashes, recorded: false })
     }
@@ -90,7 +91,8 @@ impl Repository {
     /// As [`finish`](Self::finish).
     pub async fn push(&self, body: Incoming, want: Digest) -> Result<Finished, StoreError> {
         let state = self.begin_upload(want.algorithm())?;
-        self.receive(&state, body, None, want).await.map_err(|broken| broken.why)
+        let received = self.receive(&state, body, None, want).await.map_err(|broken| broken.why);
+        received.inspect(|_| self.storage.past.uploads.finished())
     }
 
     /// Appends what is left, checks the digest and publishes the blob. The session is over then.
@@ -114,7 +116,7 @@ impl Repository {
         if matches!(received, Ok(_) | Err(StoreError::DigestMismatch { .. })) {
             self.end_session(&state).await;
         }
-        received
+        received.inspect(|_| self.storage.past.uploads.finished())
     }
 
     async fn receive(&self, state: &UploadState, body: Incoming, range: Option<ChunkRange>, want: Digest) -> Result<Finished, Broken> {
@@ -244,6 +246,7 @@ impl Repository {
         let own = state.token.is_empty() || self.abort(&state).await?;
         let kept = self.remove_record(&state).await?;
         self.storage.cancel(&state.id);
+        self.storage.past.uploads.cancelled();
         if own || kept { Ok(()) } else { Err(unknown(&state)) }
     }
 

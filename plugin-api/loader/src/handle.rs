@@ -15,6 +15,7 @@ use longshore_plugin_api::{
 };
 
 use crate::isolate::{DriverState, Supervisor};
+use crate::services::Counters;
 use crate::swap::{self, Retired, Use, Users};
 
 macro_rules! kinds {
@@ -40,20 +41,47 @@ kinds! {
     Copy = "copy", Presign = "presign", UploadList = "upload_list",
 }
 
-/// How often each call was made.
+/// How often each call was made, and how the calls ended.
 #[derive(Debug, Default)]
-pub struct CallCounts([AtomicU64; CallKind::ALL.len()]);
+pub struct CallCounts {
+    made: [AtomicU64; CallKind::ALL.len()],
+    answered: [AtomicU64; CallKind::ALL.len()],
+    failed: [[AtomicU64; ErrorClass::ALL.len()]; CallKind::ALL.len()],
+}
 
 impl CallCounts {
     /// How often `kind` was called.
     pub fn of(&self, kind: CallKind) -> u64 {
-        self.0[kind as usize].load(Ordering::Relaxed)
+        self.made[kind as usize].load(Ordering::Relaxed)
+    }
+
+    /// How many calls of `kind` ended in which way: `ok`, or the name of an error's class. Calls that were dropped are not among them.
+    pub fn outcomes(&self, kind: CallKind) -> impl Iterator<Item = (&'static str, u64)> {
+        let failed = ErrorClass::ALL.iter().zip(&self.failed[kind as usize]).map(|(class, count)| (class.name(), count));
+        [("ok", &self.answered[kind as usize])].into_iter().chain(failed).map(|(name, count)| (name, count.load(Ordering::Relaxed)))
     }
 
     fn add(&self, kind: CallKind) {
-        self.0[kind as usize].fetch_add(1, Ordering::Relaxed);
+        self.made[kind as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn end<T>(&self, kind: CallKind, answer: &Result<T, DriverError>) {
+        let count = match answer {
+            Ok(_) => &self.answered[kind as usize],
+            Err(error) => &self.failed[kind as usize][error.class() as usize],
+        };
+        count.fetch_add(1, Ordering::Relaxed);
     }
 }
+
+/// The classes are numbered as they stand in `ALL`, so that a number is an index.
+const _: () = {
+    let mut index = 0;
+    while index < ErrorClass::ALL.len() {
+        assert!(ErrorClass::ALL[index] as usize == index, "the classes are counted from 0, without a gap");
+        index += 1;
+    }
+};
 
 /// An open instance; cheap to clone. It is a [`Driver`] itself.
 ///
@@ -66,6 +94,8 @@ pub(crate) struct Inner {
     info: Arc<DriverInfo>,
     call_limit: Duration,
     counts: CallCounts,
+    /// What the driver counts itself.
+    counters: Arc<Counters>,
     /// The driver that this one stacks on.
     lower: Option<DriverHandle>,
     /// Whose timers are used: a layer may call the driver below it from a thread of its own.
@@ -91,7 +121,7 @@ impl Inner {
         self.counts.add(kind);
         let mut work = pin!(work());
         let mut deadline = None;
-        poll_fn(|context| {
+        let answer = poll_fn(|context| {
             if let Poll::Ready(answer) = work.as_mut().poll(context) {
                 return Poll::Ready(answer);
             }
@@ -105,15 +135,23 @@ impl Inner {
                 Err(DriverError::new(ErrorClass::Timeout, message).from_instance(self.driver.origin()))
             })
         })
-        .await
+        .await;
+        self.counts.end(kind, &answer);
+        answer
     }
 }
 
 impl DriverHandle {
     /// An instance, on the current tokio runtime.
-    pub(crate) fn new(driver: ForeignDriver, info: Arc<DriverInfo>, call_limit: Duration, lower: Option<Self>) -> Self {
+    pub(crate) fn new(
+        driver: ForeignDriver,
+        info: Arc<DriverInfo>,
+        call_limit: Duration,
+        counters: Arc<Counters>,
+        lower: Option<Self>,
+    ) -> Self {
         let (counts, runtime) = (CallCounts::default(), tokio::runtime::Handle::current());
-        Self::of(Arc::new(Inner { driver, info, call_limit, counts, lower, runtime, supervisor: None }))
+        Self::of(Arc::new(Inner { driver, info, call_limit, counts, counters, lower, runtime, supervisor: None }))
     }
 
     /// The same instance, whose driver runs in a process that `supervisor` keeps.
@@ -183,6 +221,11 @@ impl DriverHandle {
     /// How often each call was made.
     pub fn counts(&self) -> &CallCounts {
         &self.0.counts
+    }
+
+    /// What the driver has counted itself, by the names that it gave: `[a-z_]+`.
+    pub fn counters(&self) -> Vec<(String, u64)> {
+        self.0.counters.all()
     }
 
     /// The context of a call that begins now.

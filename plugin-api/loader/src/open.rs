@@ -222,12 +222,13 @@ impl LoadedDriver {
     ) -> Result<DriverHandle, DriverError> {
         let origin = format!("{}/{instance}", self.info.name);
         let services = Arc::new(Services::new(&origin));
+        let counters = services.counters();
         let capabilities = stacked(self.info.known_capabilities(), lower.as_ref());
         let names = (instance, origin.as_str());
         let lent = lower.clone().map(|lower| lend(lower.clone(), lower.capabilities()));
         let opening = self.instance(settings, names, capabilities, services, lent);
         match tokio::time::timeout(options.open_limit, opening).await {
-            Ok(driver) => Ok(DriverHandle::new(driver?, self.info.clone(), options.call_limit, lower)),
+            Ok(driver) => Ok(DriverHandle::new(driver?, self.info.clone(), options.call_limit, counters, lower)),
             Err(_) => {
                 let message = format!("open did not answer within {} s (drivers.open_secs)", options.open_limit.as_secs());
                 Err(DriverError::new(ErrorClass::Timeout, message).from_instance(&origin))

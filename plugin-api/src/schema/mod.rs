@@ -189,6 +189,11 @@ impl Object {
         self.properties.iter().map(|(name, property)| (name.as_str(), property))
     }
 
+    /// True if other keys are let through unchecked.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// One key.
     pub fn property(&self, name: &str) -> Option<&Property> {
         self.properties.get(name)
@@ -259,7 +264,10 @@ pub fn nearest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
 
 fn range(least: Option<impl fmt::Display>, most: Option<impl fmt::Display>) -> Option<String> {
     match (least, most) {
-        (Some(least), Some(most)) => Some(format!("{least} to {most}")),
+        (Some(least), Some(most)) => {
+            let (least, most) = (least.to_string(), most.to_string());
+            Some(if least == most { least } else { format!("{least} to {most}") })
+        }
         (Some(least), None) => Some(format!("at least {least}")),
         (None, Some(most)) => Some(format!("at most {most}")),
         (None, None) => None,
@@ -309,6 +317,7 @@ mod tests {
         assert_eq!(schema.default(&["buffer"]), Some(&json!(65536)));
         assert_eq!(schema.property(&["buffer"]).unwrap().range().unwrap(), "4KiB to 1MiB");
         assert_eq!(schema.property(&["root"]).unwrap().range(), None);
+        assert_eq!(range(Some(64), Some(64)).unwrap(), "64", "a length that is fixed is no range");
     }
 
     #[test]

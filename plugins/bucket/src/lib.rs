@@ -13,6 +13,7 @@
 //! | how futures of this crate run below a host's runtime | `reactor.rs` |
 #![forbid(unsafe_code)]
 
+mod blocks;
 mod bucket;
 mod driver;
 mod listing;

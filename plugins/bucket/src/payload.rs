@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::blocks::{Block, Blocks};
+
 /// Bytes in pieces, as they came from the host: joined by nobody, and cheap to clone for another attempt.
 #[derive(Debug, Clone, Default)]
 pub struct Payload {
@@ -60,12 +62,9 @@ impl From<Bytes> for Payload {
 #[derive(Debug, Default)]
 pub(crate) struct Filling {
     full: Vec<Bytes>,
-    block: BytesMut,
+    last: Option<Block>,
     length: usize,
 }
-
-/// Bytes of the first block, and of the largest.
-const BLOCK_BYTES: (usize, usize) = (16 * 1024, 1024 * 1024);
 
 impl Filling {
     pub(crate) fn len(&self) -> usize {
@@ -73,44 +72,39 @@ impl Filling {
     }
 
     /// Takes bytes of the front of `bytes` until `full` are here; the rest stays.
-    pub(crate) fn take(&mut self, bytes: &mut Bytes, full: usize) {
+    pub(crate) fn take(&mut self, blocks: &Arc<Blocks>, bytes: &mut Bytes, full: usize) {
         let mut piece = bytes.split_to(bytes.len().min(full.saturating_sub(self.length)));
         while !piece.is_empty() {
-            if self.block.len() == self.block.capacity() {
-                self.seal();
-                let (least, most) = BLOCK_BYTES;
-                let room = full - self.length;
-                self.block = BytesMut::with_capacity(self.length.max(piece.len()).clamp(least, most).min(room));
-            }
-            let copied = piece.split_to(piece.len().min(self.block.capacity() - self.block.len()));
-            self.block.extend_from_slice(&copied);
+            let block = match &mut self.last {
+                Some(block) if block.room() > 0 => block,
+                last => {
+                    self.full.extend(last.take().map(Bytes::from_owner));
+                    last.insert(blocks.block(self.length.max(piece.len()).min(full - self.length)))
+                }
+            };
+            let copied = piece.split_to(piece.len().min(block.room()));
+            block.bytes.extend_from_slice(&copied);
             self.length += copied.len();
         }
     }
 
-    fn seal(&mut self) {
-        if !self.block.is_empty() {
-            self.full.push(self.block.split().freeze());
-        }
-    }
-
     /// What is here, which stays.
-    pub(crate) fn payload(&mut self) -> Payload {
-        self.seal();
-        Payload::from(self.full.clone())
+    pub(crate) fn payload(&self) -> Payload {
+        let last = self.last.iter().map(|block| Bytes::copy_from_slice(block.as_ref()));
+        Payload::from(self.full.iter().cloned().chain(last).collect::<Vec<_>>())
     }
 
     /// What is here, which is gone then.
     pub(crate) fn finish(&mut self) -> Payload {
-        self.seal();
-        (self.length, self.block) = (0, BytesMut::new());
+        self.length = 0;
+        self.full.extend(self.last.take().map(Bytes::from_owner));
         Payload::from(std::mem::take(&mut self.full))
     }
 }
 
 impl From<Payload> for Filling {
     fn from(payload: Payload) -> Self {
-        Self { length: payload.len(), full: payload.pieces.to_vec(), block: BytesMut::new() }
+        Self { length: payload.len(), full: payload.pieces.to_vec(), last: None }
     }
 }
 
@@ -121,10 +115,10 @@ mod tests {
     #[test]
     fn a_payload_is_cut_where_it_is_full() {
         let (mut filling, mut bytes) = (Filling::default(), Bytes::from_static(b"abcdefgh"));
-        filling.take(&mut bytes, 5);
+        filling.take(&Arc::default(), &mut bytes, 5);
         assert_eq!((filling.len(), &*bytes), (5, &b"fgh"[..]));
         assert_eq!(filling.finish().joined(), "abcde");
-        filling.take(&mut bytes, 5);
+        filling.take(&Arc::default(), &mut bytes, 5);
         assert_eq!((filling.payload().joined(), bytes.len()), ("fgh".into(), 0));
     }
 
@@ -132,13 +126,13 @@ mod tests {
     fn pieces_are_joined() {
         let mut filling = Filling::default();
         for number in 0..100_u8 {
-            filling.take(&mut Bytes::from(vec![number; 1000]), 1 << 20);
+            filling.take(&Arc::default(), &mut Bytes::from(vec![number; 1000]), 1 << 20);
         }
         assert_eq!(filling.len(), 100_000);
         let joined: Vec<u8> = (0..100).flat_map(|number| [number; 1000]).collect();
         assert!(filling.payload().joined() == joined);
         assert!(filling.payload().pieces().len() <= 5, "{} pieces", filling.payload().pieces().len());
-        filling.take(&mut Bytes::from_static(b"more"), 1 << 20);
+        filling.take(&Arc::default(), &mut Bytes::from_static(b"more"), 1 << 20);
         assert_eq!(filling.payload().len(), 100_004);
         assert!(filling.payload().joined().ends_with(b"more"));
     }

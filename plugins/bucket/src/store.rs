@@ -6,6 +6,7 @@ use longshore_plugin_api::{Call, DriverError, ErrorClass, Host, Settings};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::blocks::Blocks;
 use crate::names::Root;
 use crate::reactor::Reactor;
 use crate::trash::Trash;
@@ -21,6 +22,7 @@ pub(crate) struct Store<B> {
     pub(crate) tries: Tries,
     /// A permit for each KiB of parts that are on their way.
     pub(crate) sending: Arc<Semaphore>,
+    pub(crate) blocks: Arc<Blocks>,
     pub(crate) trash: Trash,
     pub(crate) kept: Kept,
     pub(crate) host: Host,
@@ -48,6 +50,7 @@ impl<B: Bucket> Store<B> {
             bucket,
             root: Root::new(&options.root),
             tries: Tries::new(options.attempts, options.requests_max),
+            blocks: Arc::default(),
             sending: Arc::new(Semaphore::new(options.sending_max() >> 10)),
             trash: Trash::default(),
             kept: Kept::default(),

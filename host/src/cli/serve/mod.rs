@@ -15,8 +15,8 @@ mod signals;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::storages::Ready;
-use super::{Exit, say};
+use super::storages::{self, Ready};
+use super::{Exit, metrics, say};
 use crate::config::Config;
 use crate::control::ControlSocket;
 use crate::observe;
@@ -26,8 +26,9 @@ use running::Running;
 /// Serves the checked configuration of `file`, which is read again when the operator asks for it.
 pub(super) fn serve(config: Config, ready: Vec<Ready>, file: &Path) -> Result<(), Exit> {
     observe::log_to_stderr(options::log_level(&config), options::log_format(&config));
-    for warnings in ready.iter().map(|one| &one.warnings).filter(|warnings| !warnings.is_empty()) {
-        tracing::warn!("{}", warnings.render(false).trim_end());
+    let warnings = storages::warnings(&config, &ready);
+    if !warnings.is_empty() {
+        tracing::warn!("{warnings}");
     }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if config.server.worker_threads > 0 {
@@ -45,18 +46,19 @@ async fn run(config: Config, ready: Vec<Ready>, file: &Path) -> Result<(), Exit>
     // Asked for first, so that a signal while drivers open is not lost.
     let (stop, hang_up) = (signals::stop()?, signals::hang_up()?);
     let control = config.server.control.clone();
-    let listen = config.server.listen;
+    let (listen, admin) = (config.server.listen, config.server.admin);
     let mut opened = running::open_all(config, ready).await?;
     let server = Server::bind(listen, opened.api(), opened.server_options()).map_err(|error| {
         say(&format!("cannot listen on {listen} (server.listen): {error}"));
         Exit::Listen
     });
+    let server = server.and_then(|server| Ok((metrics::listen(admin, &server)?, server)));
     let control = control.map(|path| ControlSocket::bind(&path)).transpose().map_err(|error| {
         say(&error.to_string());
         Exit::Listen
     });
-    let (server, control) = match (server, control) {
-        (Ok(server), Ok(control)) => (server, control),
+    let (admin, server, control) = match (server, control) {
+        (Ok((admin, server)), Ok(control)) => (admin, server, control),
         (Err(exit), _) | (_, Err(exit)) => {
             opened.close_all().await;
             return Err(exit);
@@ -70,6 +72,7 @@ async fn run(config: Config, ready: Vec<Ready>, file: &Path) -> Result<(), Exit>
     reloads.abort();
     // It was told to end, and has no other result.
     let _ = reloads.await;
+    drop(admin);
     running.close_all().await;
     if cut_off > 0 {
         tracing::warn!(connections = cut_off, "requests were cut off (server.drain_secs)");

@@ -99,10 +99,13 @@ impl Running {
         let opened = self.open_beside(state, &config, &changed).await?;
         let changes = shown.as_ref().zip(state.shown.as_ref()).map_or_else(Vec::new, |(now, before)| now.changes_from(before));
         let changes = changes.into_iter().map(|change| Change { key: change.key, from: change.from, to: change.to }).collect();
+        let deprecated = storages::warnings(&config, &ready);
         let before = std::mem::replace(&mut state.ready, ready);
         (state.config, state.shown) = (config, shown);
         observe::set_level(options::log_level(&state.config));
-        Ok(Reloaded { changes, ..self.publish(state, &before, opened).await })
+        let published = self.publish(state, &before, opened).await;
+        let warnings = deprecated.into_iter().map(|fault| Faults::from(fault).to_string()).chain(published.warnings).collect();
+        Ok(Reloaded { changes, warnings, ..published })
     }
 
     /// Opens the drivers of a storage again, or those of all storages that use a driver, as the configuration that takes effect has them. The lock
@@ -273,14 +276,7 @@ fn checked_again(config: &Config, names: &[String]) -> Result<Vec<Ready>, Faults
 
 /// Refuses what only a start can change.
 fn no_restart(now: &Config, next: &Config) -> Result<(), Failure> {
-    let keys = [
-        ("server.listen", now.server.listen == next.server.listen),
-        ("server.control", now.server.control == next.server.control),
-        ("server.worker_threads", now.server.worker_threads == next.server.worker_threads),
-        ("drivers.blocking_threads", now.drivers.blocking_threads == next.drivers.blocking_threads),
-        ("log.format", now.log.format == next.log.format),
-    ];
-    let changed: Vec<&str> = keys.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect();
+    let changed = now.changed_for_a_restart(next);
     if changed.is_empty() {
         return Ok(());
     }

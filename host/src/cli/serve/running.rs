@@ -86,7 +86,8 @@ impl State {
         let routes: Vec<_> = self.config.routes.iter().map(|route| (route.repository.clone(), place(&route.storage))).collect();
         let main = if self.config.storage.contains_key(MAIN_STORAGE) { place(MAIN_STORAGE) } else { Routed::Nowhere };
         let route = move |repository: &str| routes.iter().find(|(glob, _)| glob.matches(repository)).map_or(main, |(_, place)| *place);
-        Api::new(Arc::new(Store::new(storages, route)), options::api(&self.config))
+        let closed = self.ready.iter().map(|one| &one.name).filter(|name| !self.storages.contains_key(*name)).cloned().collect();
+        Api::new(Arc::new(Store::new(storages, route).with_closed(closed)), options::api(&self.config))
     }
 
     pub(super) fn server_options(&self) -> ServerOptions {
@@ -129,7 +130,7 @@ pub(super) fn without(storage: &str, error: &impl std::fmt::Display) -> String {
 
 /// What takes effect, to be compared with what a later configuration shows. None if a secret or a driver's file went away meanwhile.
 pub(super) fn shown(config: &Config) -> Option<Shown> {
-    config.show(|instance| storages::readable_schema(config, instance)).ok()
+    config.show(|instance| storages::readable_schema(config, instance).map(|(_, schema)| schema)).ok()
 }
 
 pub(super) fn log_opened(storage: &str, opened: &Storage) {

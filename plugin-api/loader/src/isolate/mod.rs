@@ -133,9 +133,11 @@ async fn open(
     let environment = confinement.environment();
     let orders = Orders { instance: instance.into(), origin: origin.into(), settings: settings.clone(), confinement };
     let recipe = Recipe { orders, driver: driver.into(), environment, program: isolation.program.clone(), open_limit: options.open_limit };
-    let said = Said::new(Arc::new(Services::new(origin)));
+    let services = Arc::new(Services::new(origin));
+    let counters = services.counters();
+    let said = Said::new(services);
     let supervisor = Supervisor::open(origin, recipe, isolation.budget, said).await?;
     let object = lend(Isolated { supervisor: supervisor.clone() }, capabilities);
     let driver = ForeignDriver::adopt(object, capabilities, origin);
-    Ok(DriverHandle::new(driver, Arc::new(info.clone()), options.call_limit, None).in_process(supervisor))
+    Ok(DriverHandle::new(driver, Arc::new(info.clone()), options.call_limit, counters, None).in_process(supervisor))
 }

@@ -38,7 +38,11 @@ async fn every_call_is_counted_by_its_kind() {
             _ => 1,
         };
         assert_eq!(driver.counts().of(*kind), expected, "{}", kind.name());
+        let ended: u64 = driver.counts().outcomes(*kind).map(|(_, count)| count).sum();
+        assert_eq!(ended, expected, "{} ended as often as it began", kind.name());
     }
+    let stat: Vec<_> = driver.counts().outcomes(CallKind::Stat).filter(|(_, count)| *count > 0).collect();
+    assert_eq!(stat, [("ok", 1), ("not_found", 1)], "a call ends well, or with its error's class");
 }
 
 /// design.md, "fast": a warm read costs one driver call, whatever the number of chunks.

@@ -181,7 +181,7 @@ impl<B: Bucket> BucketUpload<B> {
         let full = self.store.options.part_bytes;
         loop {
             let before = self.filling.len();
-            self.filling.take(&mut bytes, full);
+            self.filling.take(&self.store.blocks, &mut bytes, full);
             self.offset += (self.filling.len() - before) as u64;
             // Exactly one part may be all there is, which is a plain object then.
             if self.filling.len() < full || bytes.is_empty() && self.state.upload.is_none() {
