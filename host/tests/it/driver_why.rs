@@ -23,7 +23,8 @@ impl Setup {
             }
         }
         let folders = ["gone", "first", "second"].map(|place| setup.path(place));
-        fs::write(setup.path("registry.toml"), format!("drivers.path = {folders:?}\n{storage}")).expect("the test may write there");
+        fs::write(setup.path("registry.toml"), format!("drivers.path = {folders:?}\ndrivers.trust = \"any\"\n{storage}"))
+            .expect("the test may write there");
         setup
     }
 
