@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-pub(crate) use longshore_loader::probe::Held;
+pub(crate) use longshore_loader::probe::{Held, children};
 
 /// How long after `close` something may still be there (driver contract, section 3, `close`).
 pub(crate) const GRACE: Duration = Duration::from_secs(5);

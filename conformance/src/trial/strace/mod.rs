@@ -87,6 +87,8 @@ async fn attach(peer: &Peer, log: &Path, extra: &[String]) -> Result<Tracing, St
     let mut command = Command::new("strace");
     command.args(["-f", "-y", "-a", "1", "-s", "16", "-e", "signal=none", "-e"]).arg(format!("trace={FILE_CALLS}"));
     command.args(extra).arg("-o").arg(log).arg("-p").arg(peer.id().to_string());
+    // An isolated driver's calls are its own process's.
+    command.args(super::observe::children(peer.id()).iter().flat_map(|child| ["-p".to_owned(), child.to_string()]));
     let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut child = spawned.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Stop::not_testable("the program strace is not installed (Debian: apt-get install strace)"),

@@ -29,11 +29,8 @@ impl Held {
             let name = std::fs::read_to_string(format!("/proc/self/task/{id}/comm")).unwrap_or_default();
             (id, name.trim().to_owned())
         });
-        let children = numbers("/proc/self/task").flat_map(|id| {
-            let text = std::fs::read_to_string(format!("/proc/self/task/{id}/children")).unwrap_or_default();
-            text.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()
-        });
-        Self { descriptors: descriptors.collect(), threads: threads.collect(), children: children.collect() }
+        let children = children(std::process::id());
+        Self { descriptors: descriptors.collect(), threads: threads.collect(), children }
     }
 
     /// What is there that was not there before, one item each.
@@ -45,6 +42,15 @@ impl Held {
         let threads = threads.map(|(id, name)| format!("thread {id} {name:?}"));
         descriptors.chain(threads).chain(children.map(|id| format!("child process {id}"))).collect()
     }
+}
+
+/// The processes that `process` has started and not waited for.
+pub fn children(process: u32) -> Vec<u32> {
+    let of_thread = |id: u32| {
+        let text = std::fs::read_to_string(format!("/proc/{process}/task/{id}/children")).unwrap_or_default();
+        text.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()
+    };
+    numbers(&format!("/proc/{process}/task")).flat_map(of_thread).collect()
 }
 
 fn numbers(folder: &str) -> impl Iterator<Item = u32> {

@@ -19,7 +19,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use ask::probe;
-pub use held::Held;
+pub use held::{Held, children};
 pub use output::Output;
 pub use surroundings::Surroundings;
 

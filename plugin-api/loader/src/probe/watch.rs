@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, pidfd_open, waitpid};
 
+use super::held::children;
 use super::message::Ending;
 
 /// How often children are looked for that have to be ended; each round ends all that are there.
@@ -50,7 +51,7 @@ fn ended_in_time(child: Pid, socket: &UnixStream, limit: Duration) -> io::Result
 fn end_strays() -> usize {
     let mut ended = 0;
     for _ in 0..ROUNDS_MAX {
-        let children = children();
+        let children: Vec<Pid> = children(std::process::id()).into_iter().filter_map(|id| Pid::from_raw(id.cast_signed())).collect();
         for child in &children {
             let _ = kill_process(*child, Signal::KILL);
         }
@@ -65,12 +66,6 @@ fn end_strays() -> usize {
         }
     }
     ended
-}
-
-/// The children of this process, which has one thread.
-fn children() -> Vec<Pid> {
-    let text = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
-    text.split_whitespace().filter_map(|id| id.parse().ok().and_then(Pid::from_raw)).collect()
 }
 
 /// True if this process has had children that it waited for: their use of memory is added to its own.
