@@ -188,7 +188,7 @@ impl Supervisor {
         let opening = running.link.open(&orders, driver);
         match tokio::time::timeout(self.recipe.open_limit, opening).await {
             Ok(Ok(Reply { answer: Answer::Error(error), .. })) => {
-                let _ = running.process.end(END_LIMIT).await;
+                self.end(running).await;
                 Err(error)
             }
             Ok(Ok(_)) => Ok(running),
@@ -287,11 +287,15 @@ impl Supervisor {
 
     /// Ends a child that nobody needs any more.
     async fn end(&self, running: Running) {
-        let Running { process, link, traffic, words: _ } = running;
+        let Running { process, link, mut traffic, words } = running;
         // The child ends when its socket does.
-        drop(traffic);
+        traffic.0.abort();
+        let _ = (&mut traffic.0).await;
         link.close();
         let _ = process.end(END_LIMIT).await;
+        for words in words {
+            let _ = tokio::time::timeout(WORDS_LIMIT, words).await;
+        }
     }
 
     async fn bury(&self, mut running: Running) -> Crash {
