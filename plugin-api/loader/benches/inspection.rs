@@ -1,8 +1,8 @@
 //! What it costs to look at a driver file before it runs.
 //!
-//! `cargo bench -p longshore-loader --bench inspection -- FILE…` prints, for each file, the median and the worst tenth of many rounds: `inspect`
-//! alone, `examine` (all findings, with the libraries that it needs), and the file's digest, whose cost grows with its size. The files are in
-//! the page cache after the first round.
+//! `cargo bench -p longshore-loader --bench inspection -- FILE…`, with whole paths, prints for each file the median and the worst tenth of many
+//! rounds: `inspect` alone, `examine` (all findings, with the libraries that it needs), and the file's digest, whose cost grows with its size.
+//! The files are in the page cache after the first round.
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 use std::path::Path;
