@@ -112,7 +112,7 @@ async fn lone(bare: &Arc<Bare>, driver: &DriverHandle) -> bool {
         times[0].push(
             per_call(calls, Instant::now(), async {
                 for _ in 0..calls {
-                    bare.ask().await
+                    bare.ask().await;
                 }
             })
             .await,
@@ -120,7 +120,7 @@ async fn lone(bare: &Arc<Bare>, driver: &DriverHandle) -> bool {
         times[1].push(
             per_call(calls, Instant::now(), async {
                 for _ in 0..calls {
-                    stat(driver).await
+                    stat(driver).await;
                 }
             })
             .await,
@@ -301,7 +301,7 @@ impl Bare {
 
     async fn receive(self: Arc<Self>, socket: Arc<UnixStream>) {
         let mut frames = Frames::default();
-        while frames.fill(&socket).await {
+        while Box::pin(frames.fill(&socket)).await {
             while let Some(frame) = frames.next() {
                 let (id, payload) = frame.split_first_chunk::<8>().expect("a frame begins with its id");
                 let waiting = self.waiting.lock().expect("nobody panics").remove(&u64::from_le_bytes(*id)).expect("it was asked");
@@ -356,7 +356,7 @@ async fn echo() {
     socket.set_nonblocking(true).expect("a socket may not block");
     let socket = UnixStream::from_std(socket).expect("a runtime is here");
     let mut frames = Frames::default();
-    while frames.fill(&socket).await {
+    while Box::pin(frames.fill(&socket)).await {
         let mut batch = Vec::new();
         while let Some(frame) = frames.next() {
             batch.extend_from_slice(frame);
