@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One host, drivers by other compilers: builds the minimal driver with each compiler at hand, debug from this tree's `plugin-api` and release
 # from the golden source (../golden), and puts each file to the cases of profile core. Then mimalloc as the driver's allocator, and a
-# build with panic = "abort", which must be refused.
+# build with panic = "abort", which must be refused, and works in a process of its own.
 #
 #   compilers.sh JUDGE      the program longshore-conformance; at most six minutes with nothing built
 #
@@ -77,21 +77,27 @@ skipped() { echo "skipped: $1: $2"; row "$1" skipped "$2"; }
 
 # passes NAME PROFILE MANIFEST [ARGUMENT...]: builds a driver and puts it to the cases.
 passes() {
-    local begin=$SECONDS built
+    local begin=$SECONDS
     echo "--- $1: $version"
     if ! built_by "$@"; then
         failed=1
         row "$1" FAILED "it does not build with $version"
         return
     fi
-    built=$((SECONDS - begin))
-    if "$judge" run "$driver" --profile core >"$build/said" 2>&1; then
+    judged "$1" "built in $((SECONDS - begin)) s"
+}
+
+# judged NAME WHAT [OPTION...]: puts $driver to the cases; WHAT is told beside the result.
+judged() {
+    local name=$1 what=$2 begin=$SECONDS
+    shift 2
+    if "$judge" run "$driver" --profile core "$@" >"$build/said" 2>&1; then
         cat "$build/said"
-        row "$1" passed "$(awk '/^(MUST|SHOULD|MAY) / { printf "%s %s passed, %s failed; ", $1, $2, $3 }' "$build/said")built in $built s, judged in $((SECONDS - begin - built)) s, $version"
+        row "$name" passed "$(awk '/^(MUST|SHOULD|MAY) / { printf "%s %s passed, %s failed; ", $1, $2, $3 }' "$build/said")$what, judged in $((SECONDS - begin)) s, $version"
     else
         failed=1
         cat "$build/said"
-        row "$1" FAILED "the judge says why, above; $version"
+        row "$name" FAILED "the judge says why, above; $version"
     fi
 }
 
@@ -149,6 +155,7 @@ fi
 # The driver's own crate decides, as it brings the panic runtime.
 if built_by pinned-debug-abort debug "$current" --locked -- -C panic=abort; then
     refused pinned-debug-abort 'panic = "abort"'
+    judged pinned-debug-abort-isolated 'in a process of its own' --isolation process
 else
     failed=1
     row pinned-debug-abort FAILED "it does not build"

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use longshore_loader::{Policy, inspect, verify};
+use longshore_loader::{inspect, verify};
 
 use super::complain;
 use super::report::Opened;
@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::record::{CaseRecord, Header, Summary};
 use crate::report::{Failure, Format, Human, JsonLines, Target};
 use crate::run::{Baseline, Filter, Options, Plan, Progress, Session, probe};
+use crate::trial::policy;
 use crate::verdict::Verdict;
 
 #[derive(Debug, clap::Args)]
@@ -172,10 +173,7 @@ pub(super) fn session(file: &Path, config: Option<&Path>, isolation: Option<Isol
     };
     let mut config = config.map_err(|error| Refused(Exit::Usage, error.to_string()))?;
     config.isolation = isolation.unwrap_or(config.isolation);
-    let is_isolated = config.isolation == Isolation::Process;
-    // Whoever builds a driver may have a umask that lets a group write; that is for an operator to decide.
-    let policy = Policy { allow_writable: true, allow_abort: is_isolated, ..Policy::of_this_host() };
-    verify(&inspection, &policy).map_err(not_loaded)?;
+    verify(&inspection, &policy(&config)).map_err(not_loaded)?;
     config.check(inspection.info()).map_err(|error| Refused(Exit::Usage, error.to_string()))?;
     Ok(Session { config, inspection })
 }

@@ -157,15 +157,18 @@ impl Trial {
         needs.iter().copied().find(|need| !has(*need, self.info(), &self.setting.config))
     }
 
+    /// What the harness asks of a file before it loads it.
+    pub(crate) fn policy(&self) -> Policy {
+        policy(&self.setting.config)
+    }
+
     /// Loads the file into this process.
     pub(crate) fn load(&self) -> Result<LoadedDriver, Stop> {
         let mut loaded = self.loaded.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(loaded) = &*loaded {
             return Ok(loaded.clone());
         }
-        // Whoever builds a driver may have a umask that lets a group write; that is for an operator to decide.
-        let policy = Policy { allow_writable: true, ..Policy::of_this_host() };
-        verify(&self.inspection, &policy).map_err(|refusal| Stop::breach(refusal.to_string()))?;
+        verify(&self.inspection, &self.policy()).map_err(|refusal| Stop::breach(refusal.to_string()))?;
         let driver = load(&self.inspection).map_err(|refusal| Stop::breach(refusal.to_string()))?;
         *loaded = Some(driver.clone());
         Ok(driver)
@@ -190,6 +193,13 @@ impl Trial {
         };
         Ok(opened.map(|handle| Instance::new(handle, &self.setting.config, self.trace.clone())))
     }
+}
+
+/// What the harness asks of a file before it loads it, wherever that is: a case has a process of its own in any mode.
+pub(crate) fn policy(config: &DriverConfig) -> Policy {
+    let allow_abort = config.isolation == Isolation::Process;
+    // Whoever builds a driver may have a umask that lets a group write; that is for an operator to decide.
+    Policy { allow_writable: true, allow_abort, ..Policy::of_this_host() }
 }
 
 /// True if a driver has what a case needs.

@@ -6,7 +6,7 @@ use std::path::Path;
 use longshore_loader::api::{Condition, Driver};
 use longshore_loader::{Inspection, LoadedDriver, inspect, load, verify};
 
-use super::loading::{patched, policy};
+use super::loading::patched;
 use crate::case::Outcome;
 use crate::trial::workload::mixed;
 use crate::trial::{CALL, Instance, LIMITS, Trial, get, key};
@@ -17,10 +17,10 @@ const COPIES: usize = 9;
 /// How much disk the copies may take together, in bytes.
 const COPIES_MAX_BYTES: u64 = 1 << 30;
 
-fn loaded(path: &Path) -> Result<(Inspection, LoadedDriver), Stop> {
+fn loaded(it: &Trial, path: &Path) -> Result<(Inspection, LoadedDriver), Stop> {
     let refused = |refusal: longshore_loader::Refusal| Stop::breach(refusal.to_string());
     let inspection = inspect(path).map_err(refused)?;
-    verify(&inspection, &policy()).map_err(refused)?;
+    verify(&inspection, &it.policy()).map_err(refused)?;
     let driver = load(&inspection).map_err(refused)?;
     Ok((inspection, driver))
 }
@@ -53,7 +53,7 @@ pub(super) async fn two_drivers_keep_their_identities(it: &Trial) -> Outcome {
     let other: String = std::iter::once(if name.starts_with('z') { 'y' } else { 'z' }).chain(name.chars().skip(1)).collect();
     let path = patched(it, "other.so", &[("name", &format!("\"{name}\""), &format!("\"{other}\""))])?;
     let first = it.load()?;
-    let (inspection, second) = loaded(&path)?;
+    let (inspection, second) = loaded(it, &path)?;
     hold!(second.info().name == other, "the second driver says that it is {:?}, not {other:?}", second.info().name);
     hold!(first.describes_itself(&it.inspection), "the first driver does not describe itself once there is a second one");
     hold!(second.describes_itself(&inspection), "the second driver describes the first one");
@@ -80,12 +80,12 @@ pub(super) async fn one_file_is_one_library(it: &Trial) -> Outcome {
     let (linked, symbolic) = (it.folder().join("linked.so"), it.folder().join("symbolic.so"));
     fs::hard_link(&copy, &linked).map_err(|error| Stop::not_testable(format!("no hard links here: {error}")))?;
     std::os::unix::fs::symlink(&copy, &symbolic).map_err(|error| Stop::not_testable(format!("no links here: {error}")))?;
-    let (_, first) = loaded(&copy)?;
+    let (_, first) = loaded(it, &copy)?;
     let parts = mapped("driver.so");
     hold!(parts > 0, "the loaded file is not mapped");
     let mut instances = vec![opened(it, &first, "first").await?];
     for (path, name) in [(&linked, "linked"), (&symbolic, "symbolic")] {
-        let (_, again) = loaded(path)?;
+        let (_, again) = loaded(it, path)?;
         hold!(mapped("driver.so") == parts && mapped(&format!("{name}.so")) == 0, "the same file by a {name} path is loaded twice");
         instances.push(opened(it, &again, name).await?);
     }
@@ -107,7 +107,7 @@ pub(super) async fn tenth_library_loads(it: &Trial) -> Outcome {
     for number in 0..copies {
         // With its own symbols, its own thread-local memory, its own statics.
         let path = patched(it, &format!("copy-{number}.so"), &[])?;
-        loaded(&path).map_err(|stop| match stop {
+        loaded(it, &path).map_err(|stop| match stop {
             Stop::Breach(breach) => Stop::breach(format!("after {number} other libraries: {}", breach.sentence)),
             other => other,
         })?;

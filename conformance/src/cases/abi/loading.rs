@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use longshore_loader::api::metadata::CONTRACT;
 use longshore_loader::api::{Condition, Driver};
 use longshore_loader::probe::Surroundings;
-use longshore_loader::{Policy, Refusal, RefusalCode, inspect, load, verify};
+use longshore_loader::{Refusal, RefusalCode, inspect, load, verify};
 
 use super::is_c;
 use crate::case::{Need, Outcome};
@@ -16,11 +16,6 @@ use crate::trial::said::printed;
 use crate::trial::workload::{mixed, provoke};
 use crate::trial::{CALL, Trial, get, key};
 use crate::verdict::{Stop, hold};
-
-/// The policy under which the harness loads; see [`Trial::load`].
-pub(super) fn policy() -> Policy {
-    Policy { allow_writable: true, ..Policy::of_this_host() }
-}
 
 pub(super) async fn every_symbol_is_found(it: &Trial) -> Outcome {
     // The loader binds all of them (RTLD_NOW), and names the one that is missing.
@@ -120,8 +115,8 @@ fn places_of(bytes: &[u8], member: &str, value: &str) -> Vec<usize> {
 }
 
 /// Loads nothing: the code and the sentence with which a file is refused.
-fn refusal(path: &Path) -> Result<(RefusalCode, String), Stop> {
-    let refused = inspect(path).and_then(|inspection| verify(&inspection, &policy()));
+fn refusal(it: &Trial, path: &Path) -> Result<(RefusalCode, String), Stop> {
+    let refused = inspect(path).and_then(|inspection| verify(&inspection, &it.policy()));
     match refused {
         Ok(_) => Err(Stop::breach("a copy with a changed note is not refused")),
         Err(refusal) => Ok((refusal.code, refusal.to_string())),
@@ -129,13 +124,13 @@ fn refusal(path: &Path) -> Result<(RefusalCode, String), Stop> {
 }
 
 pub(super) async fn future_major_is_refused(it: &Trial) -> Outcome {
-    let (info, host) = (it.info(), policy());
+    let (info, host) = (it.info(), it.policy());
     let ours = if is_c(it) { host.host_c_major } else { host.host_abi_major };
     hold!(info.abi.major == ours, "the ABI major is {}, this host's {ours}", info.abi.major);
     hold!(info.contract == CONTRACT, "the contract is {}, this host's {CONTRACT}", info.contract);
     let next = ours + 1;
     let path = patched(it, "future.so", &[("major", &ours.to_string(), &next.to_string())])?;
-    let (code, sentence) = refusal(&path)?;
+    let (code, sentence) = refusal(it, &path)?;
     hold!(code == RefusalCode::AbiMajor, "a file that claims the ABI major {next} is refused as {code}: {sentence}");
     let has_both = sentence.contains(&next.to_string()) && sentence.contains(&ours.to_string());
     hold!(has_both, "the refusal of the ABI major {next} does not name both numbers: {sentence}");
@@ -156,11 +151,12 @@ pub(super) async fn changed_tables_are_refused(it: &Trial) -> Outcome {
 
 fn changed_layout_is_refused(it: &Trial) -> Outcome {
     let layout = &it.info().abi.layout;
-    hold!(*layout == policy().host_layout, "the file's tables are {layout:?}, this host's {:?}", policy().host_layout);
+    let ours = it.policy().host_layout;
+    hold!(*layout == ours, "the file's tables are {layout:?}, this host's {ours:?}");
     let other: String = layout.chars().rev().collect();
     let changed = if other == *layout { format!("{}x", &layout[..layout.len().saturating_sub(1)]) } else { other };
     let path = patched(it, "changed.so", &[("layout", &format!("{layout:?}"), &format!("{changed:?}"))])?;
-    let (code, sentence) = refusal(&path)?;
+    let (code, sentence) = refusal(it, &path)?;
     hold!(code == RefusalCode::AbiLayout, "a file whose tables are laid out otherwise is refused as {code}: {sentence}");
     Ok(())
 }
@@ -170,7 +166,7 @@ fn changed_head_is_refused(it: &Trial) -> Outcome {
     /// Too small for any table of the major.
     const SIZE: u32 = 8;
     const MAJOR_AT: usize = 4;
-    let host = policy();
+    let host = it.policy();
     let refused = |refusal: Refusal| Stop::breach(refusal.to_string());
     let table = it.inspection.offset_of(host.c_entry_symbol).map_err(refused)?;
     let table = table.and_then(|offset| usize::try_from(offset).ok());
