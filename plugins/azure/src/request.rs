@@ -63,10 +63,9 @@ impl Request {
     }
 
     pub(super) fn body(mut self, payload: &Payload) -> Self {
-        self.body = match payload.pieces() {
-            [] => HttpRequestBody::empty(),
-            [one] => one.clone().into(),
-            several => several.iter().cloned().collect::<PutPayload>().into(),
+        self.body = match payload.is_empty() {
+            true => HttpRequestBody::empty(),
+            false => payload.frames().collect::<PutPayload>().into(),
         };
         self
     }

@@ -29,6 +29,17 @@ impl Payload {
         &self.pieces
     }
 
+    /// The bytes in order, in pieces of 128 KiB at the most, as they are to be given to an HTTP client: hyper may copy each into a buffer that
+    /// its connection keeps, and thirty of them kept 2 MiB each.
+    pub fn frames(&self) -> impl Iterator<Item = Bytes> {
+        const FRAME_MAX_BYTES: usize = 128 * 1024;
+        let frames = |piece: &Bytes| {
+            let mut rest = piece.clone();
+            std::iter::from_fn(move || (!rest.is_empty()).then(|| rest.split_to(rest.len().min(FRAME_MAX_BYTES))))
+        };
+        self.pieces.iter().flat_map(frames)
+    }
+
     /// All bytes in one piece; copied if there are several.
     pub fn joined(&self) -> Bytes {
         match &*self.pieces {
@@ -64,6 +75,8 @@ pub(crate) struct Filling {
     full: Vec<Bytes>,
     last: Option<Block>,
     length: usize,
+    /// One payload was full already, so the next one will be: it needs no small blocks to begin with.
+    is_large: bool,
 }
 
 impl Filling {
@@ -79,7 +92,8 @@ impl Filling {
                 Some(block) if block.room() > 0 => block,
                 last => {
                     self.full.extend(last.take().map(Bytes::from_owner));
-                    last.insert(blocks.block(self.length.max(piece.len()).min(full - self.length)))
+                    let wanted = if self.is_large { full } else { self.length.max(piece.len()) };
+                    last.insert(blocks.block(wanted.min(full - self.length)))
                 }
             };
             let copied = piece.split_to(piece.len().min(block.room()));
@@ -96,7 +110,7 @@ impl Filling {
 
     /// What is here, which is gone then.
     pub(crate) fn finish(&mut self) -> Payload {
-        self.length = 0;
+        (self.length, self.is_large) = (0, true);
         self.full.extend(self.last.take().map(Bytes::from_owner));
         Payload::from(std::mem::take(&mut self.full))
     }
@@ -104,7 +118,7 @@ impl Filling {
 
 impl From<Payload> for Filling {
     fn from(payload: Payload) -> Self {
-        Self { length: payload.len(), full: payload.pieces.to_vec(), last: None }
+        Self { length: payload.len(), full: payload.pieces.to_vec(), last: None, is_large: false }
     }
 }
 
@@ -120,6 +134,15 @@ mod tests {
         assert_eq!(filling.finish().joined(), "abcde");
         filling.take(&Arc::default(), &mut bytes, 5);
         assert_eq!((filling.payload().joined(), bytes.len()), ("fgh".into(), 0));
+    }
+
+    #[test]
+    fn frames_are_small_and_all_of_it() {
+        let bytes: Bytes = (0..300_000_u32).map(|number| number as u8).collect();
+        let payload = Payload::from(vec![bytes.slice(..10), Bytes::new(), bytes.slice(10..)]);
+        let frames: Vec<Bytes> = payload.frames().collect();
+        assert_eq!(frames.iter().map(Bytes::len).collect::<Vec<_>>(), [10, 131_072, 131_072, 37_846]);
+        assert!(frames.concat() == bytes);
     }
 
     #[test]

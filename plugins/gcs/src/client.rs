@@ -85,7 +85,7 @@ impl Ask {
     }
 
     pub(super) fn payload(self, payload: &Payload) -> Self {
-        self.body(payload.pieces().iter().cloned())
+        self.body(payload.frames())
     }
 }
 

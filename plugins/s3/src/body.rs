@@ -11,21 +11,24 @@ use http_body::{Body, Frame, SizeHint};
 use longshore_bucket::Payload;
 use longshore_plugin_api::{ByteStream as DriverStream, DriverError, ErrorClass};
 
-/// A payload as the client sends it: in its pieces, unless the request is to sign the bytes.
+/// A payload as the client sends it: in small pieces, unless the request is to sign the bytes.
 pub(super) fn outgoing(payload: &Payload, signed: bool) -> ByteStream {
-    if signed || payload.pieces().len() < 2 {
+    if signed || payload.frames().nth(1).is_none() {
         return SdkBody::from(payload.joined()).into();
     }
     let payload = payload.clone();
-    ByteStream::new(SdkBody::retryable(move || {
-        SdkBody::from_body_1_x(Pieces { left: payload.len() as u64, at: 0, payload: payload.clone() })
-    }))
+    ByteStream::new(SdkBody::retryable(move || SdkBody::from_body_1_x(Pieces::of(&payload))))
 }
 
 struct Pieces {
-    payload: Payload,
-    at: usize,
+    frames: std::vec::IntoIter<Bytes>,
     left: u64,
+}
+
+impl Pieces {
+    fn of(payload: &Payload) -> Self {
+        Self { frames: payload.frames().collect::<Vec<_>>().into_iter(), left: payload.len() as u64 }
+    }
 }
 
 impl Body for Pieces {
@@ -33,8 +36,7 @@ impl Body for Pieces {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = self.payload.pieces().get(self.at).cloned();
-        self.at += 1;
+        let piece = self.frames.next();
         self.left -= piece.as_ref().map_or(0, Bytes::len) as u64;
         Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
@@ -70,7 +72,7 @@ mod tests {
     #[test]
     fn pieces_come_in_order_and_tell_their_length() {
         let payload = Payload::from(vec![Bytes::from_static(b"ab"), Bytes::from_static(b"c")]);
-        let mut pieces = Pieces { left: payload.len() as u64, at: 0, payload };
+        let mut pieces = Pieces::of(&payload);
         let mut context = Context::from_waker(std::task::Waker::noop());
         let mut sizes = vec![pieces.size_hint().exact()];
         let mut all = Vec::new();
