@@ -19,7 +19,7 @@ pub(crate) type Answer<T = ()> = Result<T, DriverError>;
 
 /// One bucket, and two instances that know nothing of each other.
 pub(crate) struct Trial {
-    name: String,
+    pub(crate) name: String,
     content: Arc<Mutex<Content>>,
     pub(crate) drivers: [BucketDriver<MemoryBucket>; 2],
 }
