@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use longshore_loader::api::schema::{Schema, nearest};
 use longshore_loader::probe::{Opening, PROBE_LIMIT, Probe, Probed, Stage, probe as load_elsewhere};
-use longshore_loader::{DriverSource, Examination, Finding, Found, Inspection, OpenOptions, Place, Policy, examine, locate, places, scan};
+use longshore_loader::{DriverSource, Examination, Finding, Found, Inspection, OpenOptions, Place, Policy, examine, locate, places};
 use serde_json::{Value, json};
 
 use super::{columns, findings, probe};
@@ -70,11 +70,10 @@ fn driver_called(config: &Config, name: &str) -> Result<Account, Exit> {
     Ok(account)
 }
 
-/// The storage or driver whose name is meant.
+/// The storage whose name is meant; the nearest driver is told by the refusal itself.
 fn nearest_name(config: &Config, name: &str) -> Option<String> {
-    let drivers: Vec<String> = scan(&config.drivers.path).candidates.into_iter().map(|candidate| candidate.name).collect();
-    let known = config.storage.keys().chain(&drivers).map(String::as_str);
-    nearest(name, known).map(|other| format!("; did you mean {other:?}?"))
+    let storages = config.storage.keys().map(String::as_str);
+    nearest(name, storages).map(|other| format!("; did you mean storage {other:?}?"))
 }
 
 /// Goes as far as a driver comes without being opened.
