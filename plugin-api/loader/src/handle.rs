@@ -123,7 +123,8 @@ impl Inner {
     {
         self.counts.add(kind);
         let running = Running { origin: self.driver.origin(), call: kind.name(), subject };
-        let mut work = pin!(crash::during(&running, work));
+        // Nothing of the driver runs before the first poll.
+        let mut work = pin!(work());
         let mut deadline = None;
         let answer = poll_fn(|context| {
             if let Poll::Ready(answer) = crash::during(&running, || work.as_mut().poll(context)) {
