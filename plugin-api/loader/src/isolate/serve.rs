@@ -258,6 +258,8 @@ impl ToHost {
             }
             self.outbox.room().await;
             self.outbox.send(Kind::Chunk, 0, id, |out| write_body(&mut Writer(out), &self.down, &part));
+            // The host takes this chunk while the next one is copied.
+            tokio::task::yield_now().await;
         }
         Ok(())
     }
