@@ -14,11 +14,14 @@ use crate::{Options, Payload};
 /// How many bytes one upload may hold (driver contract, section 5), of which one part fills.
 const UPLOAD_MAX_BYTES: usize = 16 << 20;
 
-/// What came of a part.
-struct Sent {
+/// What came of a part. The bytes of one that is stored are not kept until the upload's next call asks.
+type Sent = Result<Part, Failed>;
+
+/// A part that is not stored.
+struct Failed {
     number: u32,
     payload: Payload,
-    answer: Result<String, DriverError>,
+    error: DriverError,
 }
 
 /// The parts of one session of a multipart upload.
@@ -119,8 +122,10 @@ impl Sending {
                 None => sending(&store, payload.len()).await,
             };
             let part = |_| store.bucket.part(&object, &upload, number, payload.clone());
-            let answer = store.request(&Call::unbounded(), part).await;
-            Sent { number, payload, answer }
+            match store.request(&Call::unbounded(), part).await {
+                Ok(tag) => Ok(Part { number, tag }),
+                Err(error) => Err(Failed { number, payload, error }),
+            }
         };
         self.running.spawn_on(send, &runs_on);
     }
@@ -153,8 +158,8 @@ impl Sending {
 
     fn take(&mut self, sent: Option<Sent>) {
         match sent {
-            Some(Sent { number, answer: Ok(tag), .. }) => self.sent.push(Part { number, tag }),
-            Some(Sent { number, payload, answer: Err(error) }) => {
+            Some(Ok(part)) => self.sent.push(part),
+            Some(Err(Failed { number, payload, error })) => {
                 self.failed.push((number, payload));
                 self.error = Some(error);
             }
