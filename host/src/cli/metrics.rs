@@ -79,7 +79,11 @@ fn storages(page: &mut Exposition, storages: &[StorageHealth]) {
 
 fn uploads(page: &mut Exposition, store: &Store) {
     const UPLOADS: &str = "longshore_uploads_total";
-    page.family(UPLOADS, "counter", "Uploads that began, made a blob, or were cancelled by their client, on this host.");
+    page.family(
+        UPLOADS,
+        "counter",
+        "Uploads that began, made a blob, were cancelled by their client, or purged because nobody went on with them, on this host.",
+    );
     for storage in store.storages() {
         for (event, count) in storage.upload_counts().events() {
             page.sample(UPLOADS, &[("storage", storage.name()), ("event", event)], count);

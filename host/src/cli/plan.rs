@@ -169,6 +169,7 @@ fn limit_list(config: &Config) -> Vec<(&'static str, Value)> {
         ("registry.blob_max_bytes", registry.blob_max_bytes.into()),
         ("registry.missing_references", missing.into()),
         ("registry.upload_max_secs", registry.upload_max.as_secs().into()),
+        ("registry.upload_purge_secs", registry.upload_purge.map_or(0, |every| every.as_secs()).into()),
         ("registry.upload_signing_keys", registry.upload_signing_keys.len().into()),
         ("registry.tags_page_max", registry.tags_page_max.into()),
         ("cache.manifests_max_bytes", cache.manifests_max_bytes.into()),

@@ -59,6 +59,8 @@ pub struct Registry {
     pub missing_references: MissingReferences,
     /// `upload_max_secs`, default 7 days: from an upload's first request to its last.
     pub upload_max: Duration,
+    /// `upload_purge_secs`, default 1 hour: how often uploads older than that are removed; `None` for 0, never.
+    pub upload_purge: Option<Duration>,
     /// `push_tags_max`, default 100: `tag` parameters of one push.
     pub push_tags_max: usize,
     /// `tags_page_max`, default 1,000 tags.
@@ -175,6 +177,7 @@ impl Registry {
             missing_references: keys
                 .choice("missing_references", [("refuse", MissingReferences::Refuse), ("accept", MissingReferences::Accept)]),
             upload_max: keys.seconds("upload_max_secs", 7 * 86_400, 60..=365 * 86_400),
+            upload_purge: Some(keys.seconds("upload_purge_secs", 3_600, 0..=30 * 86_400)).filter(|every| !every.is_zero()),
             push_tags_max: number(keys.count("push_tags_max", 100, 10..=1_000)),
             tags_page_max: number(keys.count("tags_page_max", 1_000, 1..=10_000)),
             catalog_page_max: number(catalog_page_max),

@@ -89,6 +89,7 @@ pub(super) const ABOUT: &[About] = &[
     about("registry.blob_max_bytes", Reload, "the largest blob"),
     about("registry.missing_references", Reload, "what a manifest gets that refers to content which the repository does not have"),
     about("registry.upload_max_secs", Reload, "how long an upload may take from its first request to its last"),
+    about("registry.upload_purge_secs", Reload, "how often uploads are removed that nobody has written to for upload_max_secs; 0 for never"),
     about("registry.push_tags_max", Reload, "tags that one push may set"),
     about("registry.tags_page_max", Reload, "tags in one answer"),
     about("registry.catalog_page_default", Reload, "repositories in one answer where the client names no number; at most catalog_page_max"),

@@ -9,12 +9,14 @@ pub struct UploadCounts {
     begun: AtomicU64,
     finished: AtomicU64,
     cancelled: AtomicU64,
+    purged: AtomicU64,
 }
 
 impl UploadCounts {
-    /// Each event with how often it happened: `begun`, also by a single POST; `finished`, with a blob; `cancelled`, by the client.
-    pub fn events(&self) -> [(&'static str, u64); 3] {
-        [("begun", &self.begun), ("finished", &self.finished), ("cancelled", &self.cancelled)]
+    /// Each event with how often it happened: `begun`, also by a single POST; `finished`, with a blob; `cancelled`, by the client;
+    /// `purged`, because nobody went on with it.
+    pub fn events(&self) -> [(&'static str, u64); 4] {
+        [("begun", &self.begun), ("finished", &self.finished), ("cancelled", &self.cancelled), ("purged", &self.purged)]
             .map(|(event, count)| (event, count.load(Ordering::Relaxed)))
     }
 
@@ -28,5 +30,9 @@ impl UploadCounts {
 
     pub(super) fn cancelled(&self) {
         self.cancelled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn purged(&self) {
+        self.purged.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -6,6 +6,7 @@
 //! | `storage` | a driver and what is remembered of it |
 //! | `facts` | content-addressed facts that need not be asked twice |
 //! | `blobs`, `uploads`, `manifests`, `tags`, `referrers` | one resource each, as methods of [`Repository`] |
+//! | `purge` | uploads that nobody goes on with |
 //! | `redirect` | blobs that clients fetch from where the driver keeps them |
 //! | `aliases` | content that is named by sha512 |
 //! | `enumerate` | repositories and tags in byte order, page by page |
@@ -26,6 +27,7 @@ mod layout;
 mod manifests;
 pub mod plan;
 mod pump;
+mod purge;
 mod redirect;
 mod referrers;
 mod storage;
@@ -38,6 +40,7 @@ pub use error::StoreError;
 pub use health::{HEALTH_KEEP, HEALTH_MAX, StorageHealth, StorageState};
 pub use incoming::{Incoming, IncomingError};
 pub use manifests::{PushedManifest, StoredManifest};
+pub use purge::Purged;
 pub use redirect::{Client, Redirect, SignedUrl};
 pub use storage::{MissingReferences, Repository, Routed, Storage, StorageOptions, Store};
 pub use uploads::Finished;

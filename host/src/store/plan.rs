@@ -232,7 +232,7 @@ pub struct Use {
 }
 
 /// The capabilities that this host uses; it does without the others.
-pub const USES: [Use; 4] = [
+pub const USES: [Use; 5] = [
     Use {
         capability: Capability::PutIfAbsent,
         with: "tells new manifests, and which host makes the store's key",
@@ -244,6 +244,11 @@ pub const USES: [Use; 4] = [
         capability: Capability::Presign,
         with: "redirects clients, where redirect says so",
         without: "the host serves every blob itself",
+    },
+    Use {
+        capability: Capability::UploadList,
+        with: "finds uploads that nobody goes on with, to remove them",
+        without: "what abandoned uploads left stays until the driver itself removes it",
     },
 ];
 

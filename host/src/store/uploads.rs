@@ -139,7 +139,7 @@ impl Repository {
         let mut upload = self.resume(state, Some(&want)).await?;
         let ended = self.pump(&mut inflow, first, (&before, &mut hashes), &mut upload).await;
         match ended.and_then(|()| promised(range, state.offset, upload.offset())) {
-            Ok(()) => Ok(self.publish(upload, &hashes, want).await?),
+            Ok(()) => Ok(self.publish(state, upload, &hashes, want).await?),
             Err(why) => Err(Broken { why, came: Some((upload, hashes)) }),
         }
     }
@@ -156,7 +156,7 @@ impl Repository {
     }
 
     /// Checks the digest, commits under the digest of the bytes, and links. A damaged older copy is replaced.
-    async fn publish(&self, mut upload: UploadHandle, hashes: &Hashes, want: Digest) -> Result<Finished, StoreError> {
+    async fn publish(&self, state: &UploadState, mut upload: UploadHandle, hashes: &Hashes, want: Digest) -> Result<Finished, StoreError> {
         let checked = match hashes.finish(want.algorithm()) {
             Some(_) => checked(hashes, want),
             // The client names an algorithm at the end that it did not announce. The bytes are right by the name we store them under;
@@ -171,8 +171,9 @@ impl Repository {
             }
         };
         let size = upload.offset();
-        let committed = upload.commit(&self.call(), &layout::blob(&stored), size).await;
-        committed.map_err(StoreError::driver("commit an upload"))?;
+        if let Err(error) = upload.commit(&self.call(), &layout::blob(&stored), size).await {
+            return Err(self.uncommitted(state, upload, error).await);
+        }
         self.facts().learn_size(&stored, size);
         if hashes.finish(want.algorithm()).is_none() {
             let got = self.hash_again(&stored, want.algorithm()).await?;
@@ -182,6 +183,19 @@ impl Repository {
         }
         self.link_blob(&want, &stored).await?;
         Ok(Finished { digest: want })
+    }
+
+    /// What the client is told of a commit that failed: to begin anew where no other commit of this upload can do better (driver contract,
+    /// section 5), which is so if it was begun for the digest of a body that broke, and ends with another one.
+    async fn uncommitted(&self, state: &UploadState, mut upload: UploadHandle, error: DriverError) -> StoreError {
+        if !matches!(error.class(), ErrorClass::NotFound | ErrorClass::Unsupported) {
+            return StoreError::driver("commit an upload")(error);
+        }
+        tracing::warn!(upload = %state.id, %error, "an upload could not be committed; its client has to begin anew");
+        if let Err(error) = upload.abort(&self.call()).await {
+            tracing::warn!(upload = %state.id, %error, "what it left stays until it is purged");
+        }
+        unknown(state)
     }
 
     /// Reads a blob back to name it by another algorithm.

@@ -30,6 +30,7 @@ mod mount;
 mod observe;
 mod plan;
 mod process;
+mod purge;
 mod redirect;
 mod reference;
 mod referrer;

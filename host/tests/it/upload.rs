@@ -242,3 +242,17 @@ fn upload_sealed_with_an_older_key_goes_on() {
     after.get(&location).expect_error(404, "BLOB_UPLOAD_INVALID", "the old key was taken away");
     after.finish(&renewed, &sha256(b"12345"), b"").is(201, "the first key seals");
 }
+
+#[test]
+fn upload_that_its_driver_cannot_commit_begins_anew() {
+    // `unsupported` is what a store says whose upload was begun for the digest of a body that broke, and ends with another digest.
+    for error in ["at = \"commit\"\nerror = \"unsupported\"", "at = \"commit\"\nerror = \"not_found\""] {
+        let registry = Registry::start_with(Start { driver: "specimen-stalls", settings: error, ..Start::default() });
+        let content = bytes(12, CHUNK);
+        let location = registry.patch(&registry.begin("a"), &content).is(202, "a chunk is appended").location();
+        let refused = registry.finish(&location, &sha256(&content), b"");
+        refused.expect_error(404, "BLOB_UPLOAD_UNKNOWN", "the client is told to begin anew");
+        registry.get(&location).expect_error(404, "BLOB_UPLOAD_UNKNOWN", "the session is over");
+        assert!(registry.head(format!("/v2/a/blobs/{}", sha256(&content))).status == 404, "no blob is there");
+    }
+}

@@ -1,9 +1,10 @@
-//! A driver that never answers at the call which its settings name. It logs when the host gives such a call up.
+//! A driver that never answers at the call which its settings name, or answers an error there. It logs when the host gives up a call that it does
+//! not answer.
 #![forbid(unsafe_code)]
 
 use std::future::pending;
 
-use longshore_plugin_api::{DriverError, Host, Level, Settings};
+use longshore_plugin_api::{DriverError, ErrorClass, Host, Level, Settings};
 use longshore_specimen_sound::{Around, Interference};
 use serde::Deserialize;
 
@@ -21,12 +22,15 @@ longshore_plugin_api::export_driver! {
 /// Where to stall.
 pub struct Stalls {
     at: String,
+    /// Answered there.
+    error: Option<ErrorClass>,
     host: Host,
 }
 
 #[derive(Deserialize)]
 struct StallsSettings {
     at: String,
+    error: Option<String>,
 }
 
 /// What a stalled call holds.
@@ -43,8 +47,9 @@ impl Drop for Held<'_> {
 
 impl Interference for Stalls {
     async fn open(settings: Settings, host: Host) -> Result<Self, DriverError> {
-        let StallsSettings { at } = settings.parse()?;
-        let stalls = Self { at, host };
+        let StallsSettings { at, error } = settings.parse()?;
+        let error = error.and_then(|name| ErrorClass::ALL.iter().copied().find(|class| class.name() == name));
+        let stalls = Self { at, error, host };
         stalls.call("open").await?;
         Ok(stalls)
     }
@@ -52,6 +57,9 @@ impl Interference for Stalls {
     async fn call(&self, entry: &'static str) -> Result<(), DriverError> {
         if self.at != entry {
             return Ok(());
+        }
+        if let Some(class) = self.error {
+            return Err(DriverError::new(class, "the settings want it"));
         }
         let host = &self.host;
         let _held = Held { host, entry };

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `running` | what is open, and how it is published |
 //! | `reload` | another configuration, or other drivers, without a restart |
+//! | `purge` | uploads that nobody goes on with |
 //! | `signals` | what the system tells the process |
 //! | `options` | from the configuration to those who keep to it |
 
 mod options;
+mod purge;
 mod reload;
 mod running;
 mod signals;
@@ -71,10 +73,13 @@ async fn run(config: Config, ready: Vec<Ready>, file: &Path) -> Result<(), Exit>
     let address = server.address().unwrap_or(listen);
     tracing::info!(%address, "serving");
     let reloads = tokio::spawn(reload::on_request(running.clone(), hang_up, control));
+    let purges = tokio::spawn(purge::now_and_then(running.clone()));
     let cut_off = server.serve(stop).await;
-    reloads.abort();
-    // It was told to end, and has no other result.
-    let _ = reloads.await;
+    for task in [reloads, purges] {
+        task.abort();
+        // It was told to end, and has no other result.
+        let _ = task.await;
+    }
     drop(admin);
     running.close_all().await;
     if cut_off > 0 {
