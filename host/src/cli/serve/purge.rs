@@ -35,7 +35,7 @@ async fn purge(running: &Running) {
         match storage.purge_uploads().await {
             Ok(purged) if purged == Default::default() => {}
             Ok(purged) => {
-                tracing::info!(storage = storage.name(), removed = purged.removed, kept = purged.kept, "abandoned uploads purged")
+                tracing::info!(storage = storage.name(), removed = purged.removed, kept = purged.kept, "abandoned uploads purged");
             }
             Err(error) => tracing::warn!(storage = storage.name(), "abandoned uploads were not purged: {}", error.with_cause()),
         }
