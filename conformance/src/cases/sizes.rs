@@ -23,7 +23,7 @@ cases! { "sizes":
         "the size that `put`, `commit`, `stat`, `read` and `list` tell is the number of bytes that come";
     store "SIZ-07" Must Functional Core [] wrong_size_is_corrupt, "section 5, commit" =
         "a commit whose size is not what was written is `corrupt`, and nothing becomes visible";
-    store "SIZ-08" Should Functional Full [] ten_thousand_objects, "section 4" =
+    store "SIZ-08" Should Functional Full [] ten_thousand_objects, "section 4" within 300 =
         "ten thousand objects under one prefix are all there";
 }
 

@@ -33,7 +33,7 @@ cases! { "configuration":
     file "CFG-04" Must Load Core [Need::AnySetting] every_fault_is_named_at_once, "section 3, open" =
         "a missing setting, a wrong type, a value out of range and a bad unit are refused as `config`, all at once, each by its name";
     file "CFG-05" Should Load Full [Need::AnySetting] schema_and_driver_agree, "section 6, settings" within 300 =
-        "the driver takes what its schema allows and refuses what it does not";
+        "the driver takes what its schema allows, or names the settings that do not go together, and refuses what its schema does not allow";
     file "CFG-06" Must Load Core [] unusable_store_is_a_classified_error, "section 3, open" within 120 =
         "an `open` that cannot succeed answers in time with a class that tells why, and leaves nothing";
     file "CFG-07" Must Load Core [Need::SecretSetting] secrets_stay_inside, "section 7" within 120 =

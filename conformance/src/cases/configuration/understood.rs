@@ -101,7 +101,10 @@ pub(super) async fn schema_and_driver_agree(it: &Trial) -> Outcome {
         // A host hands over what the check completed; what does not fit gets to a driver only from a host that checks nothing.
         let answer = answer_to(it, &checked.unwrap_or(settings)).await?;
         let class = answer.as_ref().map(longshore_loader::api::DriverError::class);
+        let names_two = answer.as_ref().is_some_and(|error| settings_in(&schema, error.message()) >= 2);
         match (fits, class) {
+            // A schema does not tell which settings go together.
+            (true, Some(ErrorClass::Config)) if names_two => {}
             (true, Some(ErrorClass::Config)) => {
                 return Err(Stop::breach(format!("settings that the schema allows are refused: {shown} answers {answer:?}")));
             }
@@ -111,6 +114,12 @@ pub(super) async fn schema_and_driver_agree(it: &Trial) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// How many settings of the schema a text names.
+fn settings_in(schema: &Schema, text: &str) -> usize {
+    let words: Vec<&str> = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').collect();
+    schema.properties().filter(|(name, _)| words.contains(name)).count()
 }
 
 /// The generated part of settings, for people.
@@ -165,5 +174,13 @@ mod tests {
         let names = |is_service| least(&schema, &template, &template, is_service).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(false), ["bucket"]);
         assert_eq!(names(true), ["bucket", "endpoint", "root"], "a default is taken from the schema, unless it names another store");
+    }
+
+    #[test]
+    fn settings_are_found_in_a_sentence_as_whole_words() {
+        let properties = json!({"key": {"type": "string"}, "access_key": {"type": "string"}, "credentials": {"type": "string"}});
+        let schema = Schema::from_json(&json!({"type": "object", "properties": properties})).expect("it is a schema");
+        assert_eq!(settings_in(&schema, "access_key: is of no use with the credentials chosen"), 2);
+        assert_eq!(settings_in(&schema, "access_key: is too short"), 1);
     }
 }
