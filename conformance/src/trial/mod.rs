@@ -12,6 +12,7 @@
 //! | `change` | changes of a store that are interrupted, and what may be there afterwards |
 //! | `proxy` | a relay in front of a service, which fails on purpose |
 //! | `observe` | what this process holds: descriptors, threads, memory |
+//! | `settled` | what may be held while an instance is open |
 //! | `abandon` | calls that are given up |
 //! | `signed` | contents that tell which key they belong to |
 //! | `random` | choices that can be repeated |
@@ -35,6 +36,7 @@ pub(crate) mod proxy;
 mod random;
 pub(crate) mod reader;
 pub(crate) mod said;
+pub(crate) mod settled;
 pub(crate) mod signed;
 pub(crate) mod strace;
 mod subject;

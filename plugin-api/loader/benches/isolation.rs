@@ -71,11 +71,11 @@ fn verified(name: &str) -> Inspection {
 }
 
 /// A driver twice: here, and in a process of its own.
-async fn both(name: &str, here: &Value, there: &Value) -> [DriverHandle; 2] {
+async fn both(name: &str, settings: &Value) -> [DriverHandle; 2] {
     let inspection = verified(name);
     let loaded = load(&inspection).expect("the driver fits this host");
-    let here = loaded.open("bench", here, &OPTIONS).await.expect("the driver opens");
-    let there = open_isolated(&inspection, "bench", there, &OPTIONS, &Isolation::default()).await.expect("the driver opens");
+    let here = loaded.open("bench", settings, &OPTIONS).await.expect("the driver opens");
+    let there = open_isolated(&inspection, "bench", settings, &OPTIONS, &Isolation::default()).await.expect("the driver opens");
     for driver in [&here, &there] {
         driver.put(&CALL, key(KEY), vec![7; PAYLOAD].into(), Condition::Always).await.expect("put works");
         let mut upload = driver.upload_begin(&CALL, None).await.expect("an upload begins");
@@ -93,10 +93,11 @@ fn key(text: &str) -> &Key {
 
 async fn promises_are_kept() -> bool {
     let settings = json!({});
-    let [here, there] = both("specimen-streams", &settings, &settings).await;
+    let [here, there] = both("specimen-streams", &settings).await;
     let folder = tempfile::tempdir().expect("a folder can be made");
-    let roots = ["here", "there"].map(|name| json!({ "root": folder.path().join(name), "durability": "process" }));
-    let files = both("filesystem", &roots[0], &roots[1]).await;
+    // One folder for both, so that both read the same pages of the same file.
+    let root = json!({ "root": folder.path(), "durability": "process" });
+    let files = both("filesystem", &root).await;
     let bare = Bare::start();
     let mut kept = lone(&bare, &there).await;
     kept &= many(&bare, &there).await;

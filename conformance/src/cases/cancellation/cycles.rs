@@ -12,18 +12,13 @@ use crate::case::Outcome;
 use crate::config::StoreKind;
 use crate::trial::abandon::dropped_after;
 use crate::trial::observe::{GRACE, Held, memory_bytes};
+use crate::trial::settled::settled;
 use crate::trial::signed::{number_of, signed};
 use crate::trial::{CALL, Instance, Random, Subject, key, prefix};
 use crate::verdict::{Stop, hold};
 
 const CYCLES: usize = 10_000;
 const CLIENTS: usize = 8;
-
-/// What the runtime may start meanwhile for the driver's blocking work.
-const POOL_THREADS: usize = 70;
-
-/// How many connections to its service a driver may keep for the next call; a leak of 10000 cycles is more.
-const POOL_SOCKETS: usize = 50;
 
 /// What memory may grow by: a hundredth of what all cycles hand over.
 const NOISE_BYTES: u64 = 24 << 20;
@@ -37,7 +32,7 @@ pub(super) async fn cycles_leave_nothing(it: &Subject) -> Outcome {
     let (before, memory_before, files_before) = (Held::now(), memory_bytes("self"), files(it));
     let given_up = give_up_all(it, CYCLES).await?;
     it.note("calls given up", given_up);
-    settled(it, &before).await?;
+    settled(it, &before, &format!("{CYCLES} calls that were given up")).await?;
     if it.capabilities.has(Capability::UploadList) {
         purge(&it.driver).await?;
     }
@@ -56,28 +51,6 @@ pub(super) async fn cycles_leave_nothing(it: &Subject) -> Outcome {
     }
     number_of("read", &it.get("read").await?)?;
     Ok(())
-}
-
-/// Waits until nothing is held but what was before, and what a pool may hold while the instance is open.
-async fn settled(it: &Subject, before: &Held) -> Outcome {
-    let begin = Instant::now();
-    let sockets_max = if it.setting.config.kind(it.info()) == StoreKind::Service { POOL_SOCKETS } else { 0 };
-    loop {
-        let now = Held::now();
-        let threads = now.threads.len().saturating_sub(before.threads.len());
-        let left = Held { threads: before.threads.clone(), ..now }.since(before);
-        let (sockets, others): (Vec<_>, Vec<_>) = left.iter().partition(|item| item.contains(" of socket:"));
-        if others.is_empty() && sockets.len() <= sockets_max && threads <= POOL_THREADS {
-            return Ok(());
-        }
-        let all = left.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
-        hold!(
-            begin.elapsed() < GRACE,
-            "after {CYCLES} calls that were given up there are {threads} threads and {} other things more: {all}",
-            left.len()
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
 }
 
 /// Answers how many were given up before they were answered.

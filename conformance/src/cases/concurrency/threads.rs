@@ -7,7 +7,8 @@ use longshore_loader::api::{ByteRange, Capability, Condition, Driver, Entry, Lis
 use tokio::sync::oneshot;
 
 use crate::case::Outcome;
-use crate::trial::observe::{GRACE, Held, memory_bytes};
+use crate::trial::observe::{Held, memory_bytes};
+use crate::trial::settled::settled;
 use crate::trial::signed::{number_of, signed};
 use crate::trial::{CALL, Instance, Random, Subject, drain, get, key, prefix};
 use crate::verdict::{Stop, hold, same};
@@ -176,28 +177,12 @@ pub(super) async fn small_stacks_are_enough(it: &Subject) -> Outcome {
 
 pub(super) async fn ended_threads_leave_nothing(it: &Subject) -> Outcome {
     const THREADS: usize = 200;
-    /// What the runtime may start meanwhile for the driver's blocking work.
-    const POOL_THREADS: usize = 70;
     /// The allocator's own noise, well below a buffer of 64 KiB for each thread.
     const NOISE_BYTES: u64 = 8 << 20;
     one_after_the_other(it, THREADS / 4).await?;
     let (before, memory_before) = (Held::now(), memory_bytes("self"));
     one_after_the_other(it, THREADS).await?;
-    let begin = std::time::Instant::now();
-    loop {
-        let now = Held::now();
-        let kept: Vec<_> = Held { threads: before.threads.clone(), ..now.clone() }.since(&before);
-        let threads = now.threads.len().saturating_sub(before.threads.len());
-        if kept.is_empty() && threads <= POOL_THREADS {
-            break;
-        }
-        let (count, all) = (kept.len(), kept.iter().take(10).cloned().collect::<Vec<_>>().join(", "));
-        hold!(
-            begin.elapsed() < GRACE,
-            "after {THREADS} threads had called and ended there are {threads} threads and {count} other things more: {all}"
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    settled(it, &before, &format!("{THREADS} threads had called and ended")).await?;
     let grown = memory_bytes("self").saturating_sub(memory_before);
     it.note("memory grown by 200 threads, bytes", grown);
     hold!(grown <= NOISE_BYTES, "after {THREADS} threads had called and ended, {grown} bytes of memory more are in use");
