@@ -1,11 +1,11 @@
 //! Removes abandoned uploads from time to time.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::running::Running;
 
-/// How often the configuration is looked at while it wants no purge: a reload may want one.
+/// How often the configuration is looked at: a reload may want another time, or none.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Purges every storage each `registry.upload_purge_secs`, for ever. The first time comes at a random moment of that time, so that hosts which
@@ -14,16 +14,16 @@ pub(super) async fn now_and_then(running: Arc<Running>) {
     let mut random = [0; 1];
     // Without a random number they ask together.
     let _ = getrandom::fill(&mut random);
-    let mut part = f64::from(random[0]) / 256.0;
+    let (mut part, mut last) = (f64::from(random[0]) / 256.0, Instant::now());
     loop {
         let every = running.state.lock().await.config.registry.upload_purge;
-        let Some(every) = every else {
-            tokio::time::sleep(LOOK_EVERY).await;
-            continue;
-        };
-        tokio::time::sleep(every.mul_f64(part)).await;
-        part = 1.0;
-        purge(&running).await;
+        let left = every.map(|every| every.mul_f64(part).saturating_sub(last.elapsed()));
+        if left == Some(Duration::ZERO) {
+            purge(&running).await;
+            (part, last) = (1.0, Instant::now());
+        } else {
+            tokio::time::sleep(left.unwrap_or(LOOK_EVERY).min(LOOK_EVERY)).await;
+        }
     }
 }
 
