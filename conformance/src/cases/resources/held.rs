@@ -3,16 +3,15 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use longshore_loader::LoadedDriver;
+use futures_util::future::try_join_all;
 use longshore_loader::api::{ByteRange, Bytes, Condition, Driver, DriverError, ErrorClass, Upload};
 use serde_json::Value;
-use tokio::task::JoinSet;
 
 use crate::case::Outcome;
 use crate::config::{Place, schema};
 use crate::trial::observe::{GRACE, Held, settle};
 use crate::trial::peer::{Content, Peer, PeerOptions, Question};
-use crate::trial::{CALL, Instance, LIMITS, Random, Subject, Trial, get, key};
+use crate::trial::{CALL, Instance, Random, Subject, Trial, get, key};
 use crate::verdict::{Stop, hold};
 
 /// Does work on a runtime and a thread of its own, which are gone when this returns: what is left is the driver's.
@@ -253,7 +252,6 @@ const OPENS_AT_ONCE: usize = 10;
 const OPENS_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) async fn failed_opens_leak_nothing(trial: &Trial) -> Outcome {
-    let driver = trial.load()?;
     let settings = refused_settings(trial)?;
     let before = warmed_up(trial)?;
     let files = bytes_below(trial.folder());
@@ -262,7 +260,7 @@ pub(super) async fn failed_opens_leak_nothing(trial: &Trial) -> Outcome {
         let begin = Instant::now();
         // A driver of a service may try for a while before it says no: some at a time, and fewer than all if that takes long.
         while failed < OPENS && (failed == 0 || begin.elapsed() < OPENS_WITHIN) {
-            failed += fail_to_open(&driver, &settings).await?;
+            failed += fail_to_open(trial, &settings).await?;
         }
         Ok(())
     })?;
@@ -274,13 +272,9 @@ pub(super) async fn failed_opens_leak_nothing(trial: &Trial) -> Outcome {
 }
 
 /// Opens some instances at the same time, all of which must fail; answers how many that were.
-async fn fail_to_open(driver: &LoadedDriver, settings: &Value) -> Result<usize, Stop> {
-    let mut opening = JoinSet::new();
-    for _ in 0..OPENS_AT_ONCE {
-        let (driver, settings) = (driver.clone(), settings.clone());
-        opening.spawn(async move { driver.open("trial", &settings, &LIMITS).await });
-    }
-    let opened: Vec<_> = opening.join_all().await.into_iter().flatten().collect();
+async fn fail_to_open(trial: &Trial, settings: &Value) -> Result<usize, Stop> {
+    let opening = (0..OPENS_AT_ONCE).map(|_| trial.try_open(settings));
+    let opened: Vec<_> = try_join_all(opening).await?.into_iter().flatten().collect();
     for driver in &opened {
         driver.close(&CALL).await?;
     }
