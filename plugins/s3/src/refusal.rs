@@ -51,7 +51,12 @@ fn unsent(action: &str, timeout: bool, why: &str) -> DriverError {
 fn answered(action: &str, answer: &HttpResponse, code: Option<&str>, message: Option<&str>) -> DriverError {
     let status = answer.status().as_u16();
     let header = |name: &str| answer.headers().get(name);
-    let (class, hint) = meaning(status, code.unwrap_or_default());
+    let (class, hint) = match code {
+        Some(code) if matches!(status, 400 | 403) && is_of_key_service(code, message.unwrap_or_default()) => {
+            (ErrorClass::Config, "is kms_key right, and may these credentials use it?")
+        }
+        code => meaning(status, code.unwrap_or_default()),
+    };
     let said = match (code, message) {
         (Some(code), Some(message)) if !message.is_empty() => format!("the store answers {status} {code}: {message}"),
         (Some(code), _) => format!("the store answers {status} {code}"),
@@ -77,6 +82,11 @@ fn answered(action: &str, answer: &HttpResponse, code: Option<&str>, message: Op
         error = error.retry_after_ms(seconds.min(3600) * 1000);
     }
     error
+}
+
+/// Whether the key service refuses: Ceph says that by the code of an unknown access key, AWS by codes of its own and by that of all denied access.
+fn is_of_key_service(code: &str, message: &str) -> bool {
+    code.starts_with("KMS.") || message.contains("kms-keyid") || message.contains("kms:")
 }
 
 /// What a status and a code mean, and what to do. Codes first: stores do not agree on statuses.
@@ -133,7 +143,7 @@ fn of_status(status: u16) -> ErrorClass {
 fn hint_of_status(status: u16) -> &'static str {
     match status {
         301 | 307 | 308 => "is region right?",
-        400 => "are region, endpoint and path_style right?",
+        400 => "are region, endpoint and path_style right, and customer_key if the object has one?",
         401 | 403 => "are the credentials right, and may they do that in this bucket?",
         _ => "",
     }
@@ -165,6 +175,13 @@ mod tests {
         assert_eq!(meaning(400, "ExpiredToken").0, ErrorClass::Unauthorized);
         assert_eq!(meaning(503, "Unheard").0, ErrorClass::Throttled);
         assert_eq!(meaning(500, "").0, ErrorClass::Broken);
+    }
+
+    #[test]
+    fn the_key_service_is_told_from_the_store() {
+        assert!(is_of_key_service("KMS.DisabledException", "the key is disabled"));
+        assert!(is_of_key_service("AccessDenied", "User: registry is not authorized to perform: kms:GenerateDataKey on resource"));
+        assert!(!is_of_key_service("AccessDenied", "User: registry is not authorized to perform: s3:GetObject on resource kms-images/x"));
     }
 
     #[test]
