@@ -6,6 +6,11 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use longshore_plugin_api::{DriverError, ErrorClass};
 
+use crate::clocks;
+
+/// Codes of a bucket that is not where it was looked for.
+const MISLED: [&str; 4] = ["AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstraintException"];
+
 /// The error of a request, which was to `action`.
 pub(super) fn refused<E>(action: &str, error: &SdkError<E, HttpResponse>) -> DriverError
 where
@@ -63,9 +68,8 @@ fn answered(action: &str, answer: &HttpResponse, code: Option<&str>, message: Op
         (None, Some(message)) if !message.is_empty() => format!("the store answers {status}: {message}"),
         _ => format!("the store answers {status}"),
     };
-    let region = header("x-amz-bucket-region").filter(|_| class == ErrorClass::Config);
-    let hint = match region {
-        Some(region) => format!("; the bucket is in region {region:?}, set region to it"),
+    let hint = match clocks::told(answer, code).or_else(|| elsewhere(answer, class, code)) {
+        Some(hint) => format!("; {hint}"),
         None if hint.is_empty() => String::new(),
         None => format!("; {hint}"),
     };
@@ -84,6 +88,17 @@ fn answered(action: &str, answer: &HttpResponse, code: Option<&str>, message: Op
     error
 }
 
+/// Where the bucket is, if the store tells it: AWS in a header or, as Garage, in the body.
+fn elsewhere(answer: &HttpResponse, class: ErrorClass, code: Option<&str>) -> Option<String> {
+    let body = answer.body().bytes().and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default();
+    let element = |name: &str| Some(body.split_once(&format!("<{name}>"))?.1.split_once('<')?.0).filter(|text| !text.is_empty());
+    let misled = code.is_some_and(|code| MISLED.contains(&code));
+    let region = answer.headers().get("x-amz-bucket-region").filter(|_| class == ErrorClass::Config);
+    let region = region.or_else(|| element("Region").filter(|_| misled))?;
+    let endpoint = element("Endpoint").filter(|_| misled).map(|host| format!(", and endpoint to that of {host} if you have set it"));
+    Some(format!("the bucket is elsewhere: set region to {region:?}{}", endpoint.unwrap_or_default()))
+}
+
 /// Whether the key service refuses: Ceph says that by the code of an unknown access key, AWS by codes of its own and by that of all denied access.
 fn is_of_key_service(code: &str, message: &str) -> bool {
     code.starts_with("KMS.") || message.contains("kms-keyid") || message.contains("kms:")
@@ -99,10 +114,8 @@ fn meaning(status: u16, code: &str) -> (ErrorClass, &'static str) {
         "InvalidAccessKeyId" => (C::Unauthorized, "the store does not know access_key"),
         "SignatureDoesNotMatch" => (C::Unauthorized, "is secret_key right? (and region, for some stores)"),
         "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => (C::Unauthorized, "the session token is over"),
-        "RequestTimeTooSkewed" => (C::Unauthorized, "the clocks of this machine and of the store differ; set this one right"),
-        "AuthorizationHeaderMalformed" | "PermanentRedirect" | "TemporaryRedirect" | "IllegalLocationConstraintException" => {
-            (C::Config, "is region right?")
-        }
+        clocks::SKEWED => (C::Unauthorized, "the clocks of this machine and of the store differ: set the clock that is wrong"),
+        code if MISLED.contains(&code) => (C::Config, "is region right?"),
         "SlowDown" | "TooManyRequests" | "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "ServiceUnavailable" => {
             (C::Throttled, "")
         }
