@@ -44,6 +44,10 @@ fn unsent(action: &str, timeout: bool, why: &str) -> DriverError {
         return DriverError::new(ErrorClass::Unreachable, format!("cannot {action}: the store's certificate is not trusted; {hint} {why}"))
             .with_retryable(false);
     }
+    if has(&["InvalidContentType"]) {
+        let hint = "the endpoint does not speak TLS; must it be http://?";
+        return DriverError::new(ErrorClass::Unreachable, format!("cannot {action}: {hint} {why}")).with_retryable(false);
+    }
     if timeout {
         return DriverError::new(ErrorClass::Timeout, format!("cannot {action}: connecting to the store takes too long"));
     }

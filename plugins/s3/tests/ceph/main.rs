@@ -2,6 +2,7 @@
 //! that it was skipped.
 
 mod encryption;
+mod foreign;
 mod objects;
 mod opening;
 mod server;

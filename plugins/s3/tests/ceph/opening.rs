@@ -1,11 +1,12 @@
 //! Why a bucket cannot be opened.
 
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
-use longshore_plugin_api::ErrorClass;
+use longshore_plugin_api::{Condition, Driver, ErrorClass};
 use serde_json::{Value, json};
 
-use super::run;
+use super::{CALL, bytes, key, refused, run};
 
 #[test]
 fn what_cannot_be_opened_says_why_with_the_stores_request_id() {
@@ -39,5 +40,48 @@ fn what_is_no_store_says_so_in_time() {
         assert!(error.message().contains("is the endpoint right?"), "{error}");
         let error = ceph.open(json!({ "ca_file": file!() })).await.err().expect("this file has no certificate");
         assert_eq!(error.class(), ErrorClass::Config, "{error}");
+    });
+}
+
+/// As they are for everybody who has not `ca_file`: at once, for no later attempt would find another certificate.
+#[test]
+fn a_certificate_is_trusted_by_its_authority_and_for_its_name_only() {
+    run(async |ceph| {
+        let (url, authority) = (ceph.env("TLS_ENDPOINT"), ceph.env("CA_FILE"));
+        let other_name = url.replace("127.0.0.1", "localhost");
+        let other_authority = authority.replace("authority.pem", "gateway.crt");
+        let refused = [
+            (json!({ "endpoint": url }), "is its authority in ca_file"),
+            (json!({ "endpoint": other_name, "ca_file": authority }), "is the endpoint's name right?"),
+            (json!({ "endpoint": ceph.env("ENDPOINT").replace("http:", "https:"), "ca_file": authority }), "must it be http://?"),
+            (json!({ "endpoint": url, "ca_file": other_authority }), "ca_file"),
+        ];
+        for (settings, words) in refused {
+            let error = ceph.open(settings.clone()).await.err().expect("it cannot be opened");
+            assert_eq!((error.class(), error.is_retryable()), (ErrorClass::Unreachable, false), "{settings}: {error}");
+            assert!(error.message().contains(words), "{settings}: {error}");
+        }
+        let store = ceph.open(json!({ "endpoint": url, "ca_file": authority })).await.expect("the authority is trusted");
+        store.put(&CALL, key("by/tls"), "bytes".into(), Condition::Always).await.expect("it can be written");
+        assert_eq!(bytes(&store, "by/tls").await.expect("it can be read"), "bytes");
+    });
+}
+
+/// The bucket of another owner, who lets nobody in, or only readers.
+#[test]
+fn a_bucket_of_another_owner_is_refused_or_only_read() {
+    run(async |ceph| {
+        let mut create = Command::new("radosgw-admin");
+        create.args(["user", "create", "--uid=other", "--display-name=other", "--access-key=AKOTHER", "--secret-key=SKOTHER"]);
+        let created = create.env("CEPH_CONF", ceph.env("CEPH_CONF")).stdin(Stdio::null()).output().expect("it is installed with Ceph");
+        assert!(created.status.success(), "{created:?}");
+        let other = json!({ "access_key": "AKOTHER", "secret_key": "SKOTHER" });
+        refused(ceph.open(other.clone()).await, ErrorClass::Unauthorized, "is it yours?");
+
+        ceph.let_everybody_read();
+        let store = ceph.open(other).await.expect("it can be read");
+        refused(store.put(&CALL, key("a"), "bytes".into(), Condition::Always).await, ErrorClass::Unauthorized, "is it yours?");
+        let owner = ceph.open(json!({})).await.expect("it opens");
+        refused(owner.stat(&CALL, key("a")).await, ErrorClass::NotFound, "");
     });
 }

@@ -38,16 +38,31 @@ impl Ceph {
         Some(Self { folder, settings, env: told })
     }
 
+    pub(super) fn let_everybody_read(&self) {
+        let url = format!("{}/{}?acl=", self.env("ENDPOINT"), self.env("BUCKET"));
+        let keys = format!("{}:{}", self.env("ACCESS_KEY"), self.env("SECRET_KEY"));
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "-f", "--max-time", "20", "-X", "PUT", "--aws-sigv4", "aws:amz:us-east-1:s3", "-u", &keys]);
+        curl.args(["-H", "x-amz-acl: public-read", "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", "-H", "Content-Length: 0", &url]);
+        let done = curl.stdin(Stdio::null()).output().expect("the server needs it as well");
+        assert!(done.status.success(), "{done:?}");
+    }
+
     pub(super) fn env(&self, name: &str) -> &str {
         value(&self.env, name)
     }
 
     pub(super) async fn open(&self, other: Value) -> Result<Store, DriverError> {
+        Store::open(Settings::new(self.settings(other)), Host::detached(), None).await
+    }
+
+    /// Those of the bucket, with others in their places.
+    pub(super) fn settings(&self, other: Value) -> Value {
         let mut settings = self.settings.clone();
         for (key, value) in other.as_object().into_iter().flatten() {
             settings[key] = value.clone();
         }
-        Store::open(Settings::new(settings), Host::detached(), None).await
+        settings
     }
 }
 
