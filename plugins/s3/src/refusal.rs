@@ -11,6 +11,8 @@ use crate::clocks;
 /// Codes of a bucket that is not where it was looked for.
 const MISLED: [&str; 4] = ["AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstraintException"];
 
+const PROXY_CREDENTIALS: &str = "the proxy wants credentials: write proxy as http://USER:PASSWORD@HOST:PORT";
+
 /// The error of a request, which was to `action`.
 pub(super) fn refused<E>(action: &str, error: &SdkError<E, HttpResponse>) -> DriverError
 where
@@ -44,6 +46,9 @@ fn unsent(action: &str, timeout: bool, why: &str) -> DriverError {
         return DriverError::new(ErrorClass::Unreachable, format!("cannot {action}: the store's certificate is not trusted; {hint} {why}"))
             .with_retryable(false);
     }
+    if has(&["tunnel error"]) {
+        return by_proxy(action, why);
+    }
     if has(&["InvalidContentType"]) {
         let hint = "the endpoint does not speak TLS; must it be http://?";
         return DriverError::new(ErrorClass::Unreachable, format!("cannot {action}: {hint} {why}")).with_retryable(false);
@@ -54,7 +59,22 @@ fn unsent(action: &str, timeout: bool, why: &str) -> DriverError {
     if has(&["connection closed", "broken pipe", "Broken pipe", "reset", "IncompleteMessage", "invalid HTTP"]) {
         return DriverError::new(ErrorClass::Broken, format!("cannot {action}: the connection to the store broke: {why}"));
     }
-    DriverError::new(ErrorClass::Unreachable, format!("cannot {action}: the store cannot be reached; is the endpoint right? {why}"))
+    DriverError::new(
+        ErrorClass::Unreachable,
+        format!("cannot {action}: the store cannot be reached; is the endpoint right, and proxy if there is one? {why}"),
+    )
+}
+
+/// A connection that the proxy did not make.
+fn by_proxy(action: &str, why: &str) -> DriverError {
+    let (class, says) = if why.contains("authorization required") {
+        (ErrorClass::Config, PROXY_CREDENTIALS)
+    } else if why.contains("underlying connection") {
+        (ErrorClass::Unreachable, "the proxy cannot be reached; is proxy right?")
+    } else {
+        (ErrorClass::Unreachable, "the proxy does not connect to the store; is proxy right, and does it permit this endpoint?")
+    };
+    DriverError::new(class, format!("cannot {action}: {says} {why}"))
 }
 
 fn answered(action: &str, answer: &HttpResponse, code: Option<&str>, message: Option<&str>) -> DriverError {
@@ -77,12 +97,16 @@ fn answered(action: &str, answer: &HttpResponse, code: Option<&str>, message: Op
         None if hint.is_empty() => String::new(),
         None => format!("; {hint}"),
     };
+    let ids = [("request_id", header("x-amz-request-id")), ("request_id_2", header("x-amz-id-2"))];
+    // Stores give one of both with what they refuse.
+    let nameless = code.is_none() && ids.iter().all(|(_, id)| id.is_none()) && matches!(status, 401 | 403 | 502 | 504);
+    let hint = if nameless { format!("{hint}; the answer has no request id: it may be that of a proxy") } else { hint };
     let mut error = DriverError::new(class, format!("cannot {action}: {said}{hint}")).caused_by("http_status", status);
     if let Some(code) = code {
         error = error.caused_by("code", code);
     }
-    for (kind, name) in [("request_id", "x-amz-request-id"), ("request_id_2", "x-amz-id-2")] {
-        if let Some(id) = header(name).filter(|id| !id.is_empty()) {
+    for (kind, id) in ids {
+        if let Some(id) = id.filter(|id| !id.is_empty()) {
             error = error.caused_by(kind, id);
         }
     }
@@ -145,6 +169,7 @@ fn of_status(status: u16) -> ErrorClass {
         401 | 403 => C::Unauthorized,
         301 | 307 | 308 | 400 => C::Config,
         405 => C::ReadOnly,
+        407 => C::Config,
         408 | 504 => C::Timeout,
         409 => C::Conflict,
         412 => C::AlreadyExists,
@@ -162,6 +187,7 @@ fn hint_of_status(status: u16) -> &'static str {
         301 | 307 | 308 => "is region right?",
         400 => "are region, endpoint and path_style right, and customer_key if the object has one?",
         401 | 403 => "are the credentials right, and may they do that in this bucket?",
+        407 => PROXY_CREDENTIALS,
         _ => "",
     }
 }

@@ -5,6 +5,7 @@ mod encryption;
 mod foreign;
 mod objects;
 mod opening;
+mod proxy;
 mod server;
 
 use longshore_plugin_api::{ByteRange, Bytes, Call, Driver, DriverError, ErrorClass, Key, ReadBody, Upload};
