@@ -2,12 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use longshore_bucket::BucketDriver;
 use longshore_driver_s3::S3;
-use longshore_plugin_api::{Call, Condition, Driver, DriverError, ErrorClass, Host, Key, OpenDriver, Settings};
+use longshore_plugin_api::{ByteRange, Call, Condition, Driver, DriverError, ErrorClass, Host, Key, OpenDriver, Settings};
 use serde_json::json;
 
 type Store = BucketDriver<S3>;
@@ -162,4 +162,34 @@ fn a_wrong_region_names_the_right_one() {
         let head = |asked: &Asked| if asked.method() == "HEAD" { answer(301, header, "") } else { answer(200, "", EMPTY) };
         refused(open(stand_in(head)).await.expect("it opens").stat(&CALL, key()).await, ErrorClass::Config, &[region]);
     });
+}
+
+/// What the store was asked is answered by nobody any more: each call says so before its deadline, which is all that it waits for.
+#[test]
+fn a_store_that_falls_silent_costs_a_call_its_deadline_and_no_more() {
+    run(async {
+        let store = stand_in(|asked| if asked.0.contains("list-type") { answer(200, "", EMPTY) } else { silence() });
+        let store = open(store).await.expect("it opens");
+        let soon = || {
+            let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970") + Duration::from_millis(300);
+            Call::new(at.as_millis().try_into().expect("it is soon"), 0)
+        };
+        for class in [
+            store.stat(&soon(), key()).await.map(drop).map_err(|error| error.class()),
+            store.read(&soon(), key(), ByteRange::ALL).await.map(drop).map_err(|error| error.class()),
+            store.put(&soon(), key(), "bytes".into(), Condition::Always).await.map(drop).map_err(|error| error.class()),
+            store.delete(&soon(), key()).await.map_err(|error| error.class()),
+        ] {
+            assert_eq!(class, Err(ErrorClass::Timeout));
+        }
+        store.health(&CALL).await.expect("the instance is usable after it");
+        store.close(&CALL).await.expect("it closes");
+    });
+}
+
+/// Never an answer: longer than any test lasts.
+fn silence() -> String {
+    loop {
+        std::thread::park();
+    }
 }

@@ -1,6 +1,7 @@
 //! What the contract does not ask, over Ceph's gateway: why a bucket cannot be opened, URLs for clients, copies, encryption. Without Ceph a test says
 //! that it was skipped.
 
+mod access;
 mod encryption;
 mod foreign;
 mod objects;

@@ -38,6 +38,14 @@ impl Ceph {
         Some(Self { folder, settings, env: told })
     }
 
+    /// What the operator of the store does.
+    pub(super) fn admin(&self, arguments: &[&str]) {
+        let mut command = Command::new("radosgw-admin");
+        let done = command.args(arguments).env("CEPH_CONF", self.env("CEPH_CONF")).stdin(Stdio::null()).output();
+        let done = done.expect("it is installed with Ceph");
+        assert!(done.status.success(), "{done:?}");
+    }
+
     pub(super) fn let_everybody_read(&self) {
         let url = format!("{}/{}?acl=", self.env("ENDPOINT"), self.env("BUCKET"));
         let keys = format!("{}:{}", self.env("ACCESS_KEY"), self.env("SECRET_KEY"));
