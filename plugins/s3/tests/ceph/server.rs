@@ -61,11 +61,11 @@ impl Ceph {
     }
 
     pub(super) async fn open(&self, other: Value) -> Result<Store, DriverError> {
-        Store::open(Settings::new(self.settings(other)), Host::detached(), None).await
+        Store::open(Settings::new(self.settings(&other)), Host::detached(), None).await
     }
 
     /// Those of the bucket, with others in their places.
-    pub(super) fn settings(&self, other: Value) -> Value {
+    pub(super) fn settings(&self, other: &Value) -> Value {
         let mut settings = self.settings.clone();
         for (key, value) in other.as_object().into_iter().flatten() {
             settings[key] = value.clone();
