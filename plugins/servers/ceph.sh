@@ -5,23 +5,25 @@
 #   CEPH_OBJECTSTORE   `memstore`, or `bluestore`, which is in files of FOLDER and outlives a daemon that is killed
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-readonly ACCESS_KEY=AKTEST SECRET_KEY=SKTESTSKTEST SWIFT_KEY=swiftsecret
+readonly ACCESS_KEY=AKTEST SECRET_KEY=SKTESTSKTEST SWIFT_KEY=swiftsecret KMS_KEY=test-key
 
 missing() {
     local program
-    for program in ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common radosgw-admin:radosgw curl:curl; do
+    for program in ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common radosgw-admin:radosgw curl:curl openssl:openssl; do
         command -v "${program%:*}" >/dev/null || echo "${program%:*} (apt install --no-install-recommends ${program#*:})"
     done
 }
 
 launch() {
-    local monitor_port gateway_port fsid id
+    local monitor_port gateway_port tls_port fsid id
     free_port monitor_port
     free_port gateway_port
+    free_port tls_port
     fsid=$(cat /proc/sys/kernel/random/uuid)
     export CEPH_CONF=$folder/ceph.conf
     configuration >"$CEPH_CONF"
     make_keyring
+    make_certificates
 
     monmaptool --create --addv a "[v2:127.0.0.1:$monitor_port]" --fsid "$fsid" "$folder/monmap"
     ceph-mon --mkfs -i a --monmap "$folder/monmap" --keyring "$folder/keyring"
@@ -39,7 +41,8 @@ launch() {
     make_user
     wait_for 'making the bucket' s3 PUT "http://127.0.0.1:$gateway_port/longshore" us-east-1 "$ACCESS_KEY" "$SECRET_KEY"
     tell ENDPOINT="http://127.0.0.1:$gateway_port" REGION=us-east-1 BUCKET=longshore ACCESS_KEY="$ACCESS_KEY" SECRET_KEY="$SECRET_KEY" \
-        SWIFT_AUTH="http://127.0.0.1:$gateway_port/auth/1.0" SWIFT_USER=test:swift SWIFT_KEY="$SWIFT_KEY" CEPH_CONF="$CEPH_CONF"
+        SWIFT_AUTH="http://127.0.0.1:$gateway_port/auth/1.0" SWIFT_USER=test:swift SWIFT_KEY="$SWIFT_KEY" CEPH_CONF="$CEPH_CONF" \
+        TLS_ENDPOINT="https://127.0.0.1:$tls_port" CA_FILE="$folder/authority.pem" KMS_KEY="$KMS_KEY"
 }
 
 # Without sockets for administration: their paths may have 107 characters at most, and FOLDER's is not ours.
@@ -82,7 +85,11 @@ osd data = $folder/object-store
 keyring = $folder/keyring
 [client.gateway]
 # Else each answer with a body waits 40 ms for an acknowledgement.
-rgw frontends = beast endpoint=127.0.0.1:$gateway_port tcp_nodelay=1
+rgw frontends = beast endpoint=127.0.0.1:$gateway_port ssl_endpoint=127.0.0.1:$tls_port ssl_certificate=$folder/gateway.pem tcp_nodelay=1
+# Keys of customers are taken without TLS, and keys of a service come from here.
+rgw crypt require ssl = false
+rgw crypt s3 kms backend = testing
+rgw crypt s3 kms encryption keys = $KMS_KEY=$(openssl rand -base64 32)
 rgw swift account in url = true
 rgw data = $folder/gateway
 # Memory of deleted objects is given back within seconds instead of hours.
@@ -98,6 +105,16 @@ make_keyring() {
         create=''
     done
     mkdir "$folder"/{monitor,object-store,gateway,crash}
+}
+
+# An authority that nobody trusts, and a certificate of it for the gateway.
+make_certificates() {
+    local request=(openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
+    "${request[@]}" -x509 -days 2 -subj '/CN=An authority for a test' -keyout "$folder/authority.key" -out "$folder/authority.pem"
+    "${request[@]}" -subj /CN=gateway -addext subjectAltName=IP:127.0.0.1 -keyout "$folder/gateway.key" -out "$folder/gateway.csr"
+    openssl x509 -req -in "$folder/gateway.csr" -copy_extensions copy -days 2 -CA "$folder/authority.pem" -CAkey "$folder/authority.key" \
+        -CAcreateserial -out "$folder/gateway.crt"
+    cat "$folder/gateway.crt" "$folder/gateway.key" >"$folder/gateway.pem"
 }
 
 store_is_up() { timeout 10 ceph osd stat | grep ' 1 up' >/dev/null; }

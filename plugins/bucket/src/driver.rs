@@ -131,6 +131,8 @@ async fn delete_prefix<B: Bucket>(store: &Store<B>, call: &Call, prefix: &Prefix
         let names = store.request(call, |_| store.bucket.list(&query)).await?;
         let mut all: Vec<String> = names.objects.into_iter().map(|(name, _)| name).collect();
         query.after = all.last().cloned().or(query.after);
+        // What is no key is another program's, as in lists.
+        all.retain(|name| store.root.strip(name).is_some_and(|key| Key::parse(key).is_ok()));
         if !all.is_empty() {
             some = true;
             all.sort_unstable();

@@ -10,11 +10,12 @@
 //! | what is found out when the driver opens | `opening.rs` |
 //! | objects | `objects.rs` |
 //! | multipart uploads and copies | `multipart.rs` |
-//! | what the store's errors mean | `refusal.rs` |
+//! | what the store's errors mean | `refusal.rs`, `clocks.rs` for those of time |
 #![forbid(unsafe_code)]
 
 mod body;
 mod client;
+mod clocks;
 mod headers;
 mod multipart;
 mod objects;

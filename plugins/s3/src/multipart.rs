@@ -8,7 +8,7 @@ use longshore_plugin_api::{DriverError, ErrorClass, ObjectInfo};
 use crate::client::send;
 use crate::objects::{MARK, info, written};
 use crate::refusal::refused;
-use crate::{S3, body};
+use crate::{S3, body, objects};
 
 /// How many parts of a copy are made at once.
 const COPIES_AT_ONCE: usize = 16;
@@ -102,7 +102,12 @@ pub(super) async fn copy(s3: &S3, from: &str, to: &str, size: u64) -> Result<Obj
         return copy_in_parts(s3, from, to, size).await;
     }
     let copy = s3.client.copy_object().bucket(&s3.bucket).key(to).copy_source(source(s3, from));
-    let answer = send(copy.send()).await.map_err(|error| refused(&format!("copy {from:?} to {to:?}"), &error))?;
+    let answer = match send(copy.send()).await.map_err(|error| refused(&format!("copy {from:?} to {to:?}"), &error)) {
+        // Ceph copies parts of what it has encrypted, and no such object whole.
+        Err(error) if error.class() == ErrorClass::Unsupported && size > 0 => return copy_in_parts(s3, from, to, size).await,
+        Err(error) if error.class() == ErrorClass::Unsupported => return objects::put(s3, to, Payload::default(), None).await,
+        answer => answer?,
+    };
     s3.seen.now();
     let result = answer.copy_object_result;
     let tag = result.as_ref().and_then(|result| result.e_tag());

@@ -137,6 +137,11 @@ async fn creates(s3: &S3, options: &Options, host: &Host) -> Result<bool, Driver
             host.log(Level::Warn, format_args!("the store may only be read with these credentials: {error}"));
             return Ok(false);
         }
+        // Is it the condition that is refused, or would any write be?
+        Err(error) if error.class() == ErrorClass::Config => {
+            s3.put(&name, Payload::default(), None).await?;
+            s3.delete_all(std::slice::from_ref(&name)).await?;
+        }
         _ => {}
     }
     host.log(Level::Info, "this store has no conditional writes: put_if_absent is not offered");
