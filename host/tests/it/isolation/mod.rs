@@ -4,6 +4,7 @@
 mod confined;
 mod crashed;
 mod ended;
+mod hostile;
 mod served;
 
 use std::path::{Path, PathBuf};
