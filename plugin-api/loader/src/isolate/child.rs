@@ -112,7 +112,7 @@ async fn open(given: Given) -> Result<ForeignDriver, DriverError> {
     let Given { orders, driver, host } = given;
     let lacking = orders.confinement.apply(&driver).map_err(|error| internal(&format!("cannot confine the driver's process: {error}")))?;
     for what in lacking {
-        host.log(Level::Warn, &format!("this kernel cannot confine the driver's process by {what}"));
+        host.log(Level::Warn, &what);
     }
     // The file that the host has verified, whatever its path means by now. It stays open: by its number it is known to the dynamic linker.
     let path = format!("/proc/self/fd/{}", driver.as_raw_fd());
