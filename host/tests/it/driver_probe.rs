@@ -35,11 +35,18 @@ impl Breaches {
 
     /// The driver with `code`, whose function `C` runs when it is loaded.
     pub(crate) fn with(&self, code: &str) -> String {
+        self.wrapping(&[], code)
+    }
+
+    /// The driver with `code`, which has a `__wrap_f` for each `f` of these functions: it is called in the place of `f`, which is `__real_f` there.
+    pub(crate) fn wrapping(&self, functions: &[&str], code: &str) -> String {
         let source = self.0.path().join("breach.c");
         let driver = self.0.path().join("liblongshore_driver_c_files.so");
         fs::write(&source, format!("{INCLUDES}{code}\n")).expect("it is written");
         let mut link = Command::new("cc");
         link.args(["-shared", "-fPIC", "-fvisibility=hidden", "-Wl,-z,relro,-z,now,-z,noexecstack", "-o"]).arg(&driver);
+        link.args(functions.iter().map(|function| format!("-Wl,--wrap={function}")));
+        link.arg("-I").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugin-api/c"));
         let linked = link.args(self.objects()).arg(&source).arg("-pthread").output().expect("a C compiler is there");
         assert!(linked.status.success(), "cc: {}", String::from_utf8_lossy(&linked.stderr));
         driver.display().to_string()

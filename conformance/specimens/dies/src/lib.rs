@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::hint::black_box;
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -58,6 +58,7 @@ enum How {
     Open,
     Write,
     Connect,
+    Datagram,
     Ptrace,
 }
 
@@ -85,6 +86,7 @@ impl Dies {
             How::Open => outcome(File::open(&self.settings.target)),
             How::Write => outcome(File::create(&self.settings.target)),
             How::Connect => outcome(TcpStream::connect(&self.settings.target)),
+            How::Datagram => outcome(UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.send_to(b"x", &self.settings.target))),
             How::Ptrace => outcome(File::open("/proc/1/mem")),
         };
         Err(DriverError::new(ErrorClass::InvalidState, outcome))

@@ -57,6 +57,7 @@ async fn isolated_driver_without_a_url_has_no_network() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it has an address").to_string();
     assert_eq!(tried("connect", &address).await, "Operation not permitted (os error 1)");
+    assert_eq!(tried("datagram", &address).await, "Operation not permitted (os error 1)", "nor for what is not confined by port");
 }
 
 #[tokio::test]

@@ -72,6 +72,22 @@ async fn driver_that_hangs_is_ended_and_started_again() {
     assert_eq!(stat(&driver).await.expect_err("the object is not there").class(), ErrorClass::NotFound);
 }
 
+/// Nobody asks for another process of a driver that is being closed, and whoever still has a handle does not keep the old one.
+#[tokio::test]
+async fn driver_that_hangs_in_close_is_ended_and_not_started_again() {
+    let settings = json!({ "at": "close", "how": "hang" });
+    let opened = open_file(&driver_file("specimen-dies"), &settings, &isolation(5), Duration::from_millis(300)).await;
+    let driver = opened.expect("the specimen opens");
+    let process = driver.process_id().expect("it has a process");
+    assert_eq!(driver.close(&driver.call(0)).await.expect_err("it hangs").class(), ErrorClass::Timeout);
+    until("the process is ended, and no other is there or awaited", || {
+        !is_alive(process) && driver.process_id().is_none() && driver.state() == DriverState::Serving
+    })
+    .await;
+    assert_eq!(driver.restarts(), 0);
+    assert_eq!(stat(&driver).await.expect_err("it is closed").class(), ErrorClass::Closed);
+}
+
 #[tokio::test]
 async fn driver_that_dies_while_it_opens_says_so() {
     let settings = json!({ "at": "open", "how": "segfault" });

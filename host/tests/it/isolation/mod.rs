@@ -1,7 +1,10 @@
-//! Drivers in processes of their own, `isolation = "process"`: `served` asks a registry, `confined` and `ended` a driver alone.
+//! Drivers in processes of their own, `isolation = "process"`: `served` asks a registry, `confined` and `ended` a driver alone. `hostile` has
+//! drivers that harm the process and the socket that they are given, `crashed` those that harm the host, where they are not isolated.
 
 mod confined;
+mod crashed;
 mod ended;
+mod hostile;
 mod served;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +34,11 @@ fn isolation(restarts_max: u32) -> Isolation {
     let budget = Budget { restarts_max, window: Duration::from_secs(600) };
     Isolation { memory_limit_bytes: 256 * 1024 * 1024, budget, program: Some(PROGRAM.into()) }
 }
+
+/// How a function of C begins that is called in the place of the C driver's `reader_open`, which is `__real_reader_open` then.
+const READ: &str = "#include \"longshore_driver.h\"\n\
+                    int32_t __wrap_reader_open(void *driver, const longshore_call *call, longshore_text key, uint64_t offset, uint64_t length, \
+                    longshore_read *answer, longshore_error *error)";
 
 async fn open_file(file: &Path, settings: &Value, isolation: &Isolation, call_limit: Duration) -> Result<DriverHandle, DriverError> {
     let options = OpenOptions { open_limit: Duration::from_secs(30), call_limit };

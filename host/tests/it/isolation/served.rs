@@ -98,25 +98,3 @@ fn lines_of_a_crash_name_signal_and_driver() {
     assert_eq!(registry.get("/v2/a/tags/list").status, 503, "the store cannot be reached");
     assert_eq!(registry.get("/v2/").status, 200, "the registry itself serves");
 }
-
-/// A driver that is not isolated takes the host with it, and the last line says which driver it was.
-#[test]
-fn crash_of_a_driver_in_the_host_is_told_with_driver_call_and_key() {
-    let file = super::driver_file("specimen-dies");
-    for (how, signal) in [("overflow", "signal 11 (SIGSEGV"), ("abort", "signal 6 (SIGABRT")] {
-        let storage = format!("path = {file:?}\nsettings = {{ at = \"read\", how = {how:?} }}");
-        let mut registry = Registry::start_with(Start { storage: Some(storage), ..Start::default() });
-        let asked = std::net::TcpStream::connect(registry.address).and_then(|mut socket| {
-            std::io::Write::write_all(&mut socket, b"GET /v2/a/manifests/v1 HTTP/1.1\r\nhost: x\r\n\r\n")?;
-            std::io::copy(&mut socket, &mut std::io::sink())
-        });
-        let ended = registry.wait();
-        assert_eq!(ended.code, None, "{how}: the signal takes its course (asked: {asked:?})");
-        let digest = sha256(b"docker/registry/v2/repositories/a/_manifests/tags/v1/current/link");
-        let key = &digest["sha256:".len()..][..16];
-        let last = ended.log.last().expect("it has logged").clone();
-        let message = last["message"].as_str().expect("a line has a message").to_owned();
-        let wanted = format!("in driver specimen-dies/main during read of {key}");
-        assert!(message.contains(signal) && message.ends_with(&wanted), "{how}: {message}, not {wanted}");
-    }
-}

@@ -1,5 +1,5 @@
 //! The child: this program in a mode in which it does nothing but serve one driver.
-#![expect(unsafe_code, reason = "takes over the descriptor that its parent left open")]
+#![expect(unsafe_code, reason = "takes over the descriptor that its parent left open, and sets what a signal does")]
 
 use std::ffi::OsString;
 use std::io;
@@ -23,8 +23,8 @@ use crate::{inspect, load};
 
 /// Threads for work that blocks, as in the host by default.
 const BLOCKING_THREADS: usize = 64;
-/// The exit code of a child that was not started by a host, or lost it before it began.
-const NO_HOST: i32 = 70;
+/// The exit code of a child that was not started by a host, or has lost it.
+pub(super) const NO_HOST: i32 = 70;
 
 /// Becomes a driver's process if this process was started as one, and then never returns. The first thing that a program does which isolates
 /// drivers: children are the same program.
@@ -44,6 +44,9 @@ fn run(mut arguments: impl Iterator<Item = OsString>) -> Result<(), i32> {
     if rustix::process::getppid().is_none_or(|parent| parent.as_raw_nonzero().get() != host) {
         return Err(NO_HOST);
     }
+    // Who stops a service tells all its processes at once; the host ends this one, when the requests that it has are done.
+    // SAFETY: ignoring a signal runs no code.
+    unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
     // SAFETY: only asks about a number.
     if socket < 3 || unsafe { libc::fcntl(socket, libc::F_SETFD, libc::FD_CLOEXEC) } != 0 {
         return Err(NO_HOST);
@@ -109,7 +112,7 @@ async fn open(given: Given) -> Result<ForeignDriver, DriverError> {
     let Given { orders, driver, host } = given;
     let lacking = orders.confinement.apply(&driver).map_err(|error| internal(&format!("cannot confine the driver's process: {error}")))?;
     for what in lacking {
-        host.log(Level::Warn, &format!("this kernel cannot confine the driver's process by {what}"));
+        host.log(Level::Warn, &what);
     }
     // The file that the host has verified, whatever its path means by now. It stays open: by its number it is known to the dynamic linker.
     let path = format!("/proc/self/fd/{}", driver.as_raw_fd());

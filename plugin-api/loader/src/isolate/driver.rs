@@ -29,6 +29,15 @@ impl Drop for Isolated {
     }
 }
 
+/// Ends the child when it is dropped: a close that passes its deadline is dropped where it stands.
+struct Ending<'a>(&'a Supervisor);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 impl Isolated {
     /// Asks the child; a call that only reads is asked of the next child too, if this one ends.
     async fn ask(&self, call: &Call, request: &Request) -> Result<(Reply, Ticket), DriverError> {
@@ -161,8 +170,9 @@ impl Driver for Isolated {
         self.done(call, &Request::Health).await
     }
 
-    /// Ends the child too, whatever the driver answers.
+    /// Ends the child too, whatever the driver answers, and also if nobody waits for that any more.
     async fn close(&self, call: &Call) -> Result<(), DriverError> {
+        let ending = Ending(&self.supervisor);
         let closed = match self.supervisor.link_if_serving() {
             Some(link) => match link.ask(call, &Request::Close).await {
                 Ok((Reply { answer, .. }, ticket)) => {
@@ -174,7 +184,7 @@ impl Driver for Isolated {
             },
             None => Ok(()),
         };
-        self.supervisor.close();
+        drop(ending);
         self.supervisor.ended().await;
         closed
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use tokio::sync::oneshot;
 
+use super::child::NO_HOST;
 use super::socket::watched;
 
 /// The first argument of a child.
@@ -139,10 +140,11 @@ fn close_at_exec_but(socket: i32) -> io::Result<()> {
     }
 }
 
-/// What became of a process, in words.
-pub(super) fn fate(status: &io::Result<ExitStatus>) -> String {
+/// What became of a process, in words; `by_host` if its host closed the socket and killed it, which it may not have lived to see.
+pub(super) fn fate(status: &io::Result<ExitStatus>, by_host: bool) -> String {
     match status {
         Ok(status) => match (status.signal(), status.code()) {
+            (Some(libc::SIGKILL), _) | (None, Some(NO_HOST)) if by_host => "its host".into(),
             (Some(signal), _) => format!("signal {signal} ({})", signal_name(signal)),
             (None, Some(code)) => format!("exit code {code}"),
             (None, None) => "an unknown end".into(),

@@ -312,7 +312,7 @@ impl Supervisor {
             // What it started may still hold the pipe.
             let _ = tokio::time::timeout(WORDS_LIMIT, words).await;
         }
-        let crash = Crash { fate: fate(&status), ended, calls, last_words: self.said.last_words() };
+        let crash = Crash { fate: fate(&status, limit.is_zero()), ended, calls, last_words: self.said.last_words() };
         tracing::error!(target: "longshore::driver", driver = &*self.origin, "the driver's process ended by {crash}");
         crash
     }

@@ -33,6 +33,17 @@ pub(crate) fn loaded(name: &str) -> LoadedDriver {
     loaded_file(&driver_file(name))
 }
 
+/// A library that no other test has: the driver's file with one byte more, since the same bytes would be the same library.
+pub(crate) fn loaded_apart(name: &str) -> LoadedDriver {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = driver_file(name);
+    let copy = folder.path().join(file.file_name().expect("it has a name"));
+    let mut bytes = std::fs::read(file).expect("the driver can be read");
+    bytes.push(0);
+    std::fs::write(&copy, bytes).expect("the folder is writable");
+    loaded_file(&copy)
+}
+
 /// An instance of the memory driver.
 pub(crate) async fn memory(instance: &str) -> DriverHandle {
     let settings = json!({ "max_bytes": 1 << 30 });

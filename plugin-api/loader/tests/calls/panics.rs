@@ -5,22 +5,25 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::LazyLock;
 use std::task::Poll;
 
-use longshore_loader::DriverHandle;
 use longshore_loader::api::convenience::Body;
 use longshore_loader::api::{
     ByteRange, Bytes, Condition, Driver, DriverError, ErrorClass, ListRequest, Method, Prefix, Upload, UploadToken,
 };
+use longshore_loader::{DriverHandle, LoadedDriver};
 use serde_json::json;
 
-use crate::files::{CALL, OPTIONS, driver_file, key, loaded_file, memory, put, specimen, uploaded, uploading};
+use crate::files::{CALL, OPTIONS, key, loaded, loaded_apart, memory, put, uploaded, uploading};
 use crate::log;
 
-/// An instance that panics once at `entry`.
+/// An instance that panics once at `entry`, of a library that has no other: the hook of a library is told of panics, not of instances, and so
+/// the line of each is looked for where its newest instance is.
 async fn panicking(entry: &str) -> Result<DriverHandle, DriverError> {
+    static PANICS: LazyLock<LoadedDriver> = LazyLock::new(|| loaded_apart("specimen-panics"));
     log::keep();
-    specimen("specimen-panics", entry, &json!({ "at": entry })).await
+    PANICS.open(entry, &json!({ "at": entry }), &OPTIONS).await
 }
 
 /// Makes the call that reaches `entry`.
@@ -78,8 +81,7 @@ fn assert_logged(entry: &str) {
 
 /// Calls, polls, own threads, blocking work: the call answers `internal`, and the same call works afterwards.
 ///
-/// One test for all of them: the hook of a driver file is told of panics, not of instances, so each line is looked for while its instance
-/// is the newest.
+/// One test for all of them, so that each line is looked for while its instance is the newest.
 #[tokio::test]
 async fn panic_at_any_entry_is_internal_and_the_next_call_works() {
     for entry in [
@@ -172,11 +174,7 @@ async fn give_up_after_one_poll<T>(work: impl Future<Output = T>) {
 /// Panics of one instance on many threads at once do not disturb another instance, of another driver.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn panics_beside_other_work_do_not_disturb_it() {
-    // A library of its own, so that its panics are not logged where another test looks for that test's.
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let copy = folder.path().join("liblongshore_driver_specimen_panics.so");
-    std::fs::copy(driver_file("specimen-panics"), &copy).expect("the folder is writable");
-    let panics = loaded_file(&copy);
+    let panics = loaded("specimen-panics");
     let steady = memory("beside-panics").await;
     let mut workers = tokio::task::JoinSet::new();
     for number in 0..16 {

@@ -64,16 +64,15 @@ impl Confinement {
         environment(&self.variables)
     }
 
-    /// Confines this process, for ever; answers what this kernel cannot do. It has to have no second thread yet.
+    /// Confines this process, for ever; answers what this kernel cannot do, in sentences. It has to have no second thread yet.
     ///
     /// # Errors
     /// That the system refuses what it can do.
-    pub(super) fn apply(&self, driver: &OwnedFd) -> io::Result<Vec<&'static str>> {
-        let mut lacking = Vec::new();
+    pub(super) fn apply(&self, driver: &OwnedFd) -> io::Result<Vec<String>> {
         self.limit()?;
         rustix::thread::set_no_new_privs(true)?;
         drop_capabilities()?;
-        lacking.extend(files::restrict(driver, (&self.paths, &self.read), self.ports.as_deref())?);
+        let mut lacking = files::restrict(driver, (&self.paths, &self.read), self.ports.as_deref())?;
         lacking.extend(syscalls::restrict(self.ports.is_some())?);
         Ok(lacking)
     }

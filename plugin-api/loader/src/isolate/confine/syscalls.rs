@@ -71,13 +71,14 @@ const REFUSED: &[c_long] = &[
     libc::SYS_ioperm,
 ];
 
-/// Keeps this thread, and those that it starts, from them; without `network`, also from the internet's sockets.
+/// Keeps this thread, and those that it starts, from them; without `network`, also from the internet's sockets. Answers that it cannot be done.
 ///
 /// # Errors
 /// That the kernel refuses a filter which it could apply.
-pub(super) fn restrict(network: bool) -> io::Result<Option<&'static str>> {
+pub(super) fn restrict(network: bool) -> io::Result<Option<String>> {
+    let lacking = |why: &str| Ok(Some(format!("the driver's process is not kept from system calls that no driver needs: {why}")));
     let Ok(arch) = TargetArch::try_from(std::env::consts::ARCH) else {
-        return Ok(Some("system calls (seccomp on this processor is not known here)"));
+        return lacking("seccomp on this processor is not known to this program");
     };
     let filters = filters(network, arch).map_err(io::Error::other)?;
     for filter in filters {
@@ -86,7 +87,7 @@ pub(super) fn restrict(network: bool) -> io::Result<Option<&'static str>> {
             Err(seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error))
                 if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) =>
             {
-                return Ok(Some("system calls (seccomp is not there)"));
+                return lacking("this kernel has no seccomp");
             }
             Err(error) => return Err(io::Error::other(error)),
         }
