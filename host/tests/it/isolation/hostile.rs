@@ -6,7 +6,7 @@ use std::fs;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::{READ, is_alive};
+use super::{READ, child, is_alive};
 use crate::driver_probe::Breaches;
 use crate::support::{Registry, Request, Start, bytes, in_time, sha256};
 
@@ -22,10 +22,6 @@ fn registry(functions: &[&str], code: &str, keys: &'static str) -> Registry {
     let file = breaches.wrapping(functions, &format!("#include <sys/socket.h>\n#define STORE {store:?}\n{real};\n{code}"));
     let storage = format!("path = {file:?}\nisolation = \"process\"\nrestarts_max = 100\nsettings = {{ root = {store:?}, sync = false }}");
     Registry::start_with(Start { storage: Some(storage), keys, folder: Some(folder.into()), ..Start::default() })
-}
-
-fn child(registry: &Registry) -> u32 {
-    in_time("the driver has a process", || registry.children().first().copied())
 }
 
 fn says(line: &Value, what: &str) -> bool {

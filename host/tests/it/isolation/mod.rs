@@ -14,6 +14,8 @@ use longshore_loader::api::{DriverError, Key};
 use longshore_loader::{Budget, DriverHandle, Inspection, Isolation, OpenOptions, Policy, inspect, open_isolated, verify};
 use serde_json::Value;
 
+use crate::support::{Registry, in_time};
+
 /// The program that drivers are isolated by.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_longshore");
 
@@ -53,6 +55,11 @@ async fn dies(settings: &Value, restarts_max: u32) -> DriverHandle {
 
 fn key(text: &str) -> &Key {
     Key::parse(text).expect("it is a key")
+}
+
+/// The process of a registry's driver.
+fn child(registry: &Registry) -> u32 {
+    in_time("the driver has a process", || registry.children().first().copied())
 }
 
 /// True until a process has ended and was waited for.

@@ -5,7 +5,7 @@ use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::is_alive;
+use super::{child, is_alive};
 use crate::support::{Registry, Request, Start, bytes, in_time, sha256};
 
 fn isolated(keys: &str) -> Registry {
@@ -13,10 +13,6 @@ fn isolated(keys: &str) -> Registry {
     let storage =
         format!("driver = \"filesystem\"\nisolation = \"process\"\n{keys}\nsettings = {{ root = \"data\", durability = \"process\" }}");
     Registry::start_with(Start { folder: Some(folder), storage: Some(storage), ..Start::default() })
-}
-
-fn child(registry: &Registry) -> u32 {
-    in_time("the driver has a process", || registry.children().first().copied())
 }
 
 fn kill(process: u32) {
@@ -97,4 +93,14 @@ fn lines_of_a_crash_name_signal_and_driver() {
     assert_eq!(line["driver"], "filesystem/main", "{line}");
     assert_eq!(registry.get("/v2/a/tags/list").status, 503, "the store cannot be reached");
     assert_eq!(registry.get("/v2/").status, 200, "the registry itself serves");
+}
+
+/// A core would hold the secrets of the settings.
+#[test]
+fn process_may_leave_no_core() {
+    let registry = isolated("");
+    registry.push_blob("a", b"x");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child(&registry))).expect("it runs");
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).expect("it is a limit of the system's");
+    assert_eq!(core.split_whitespace().take(2).collect::<Vec<_>>(), ["0", "0"], "neither now, nor by a change of its own");
 }

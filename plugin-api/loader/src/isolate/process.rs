@@ -144,7 +144,7 @@ fn close_at_exec_but(socket: i32) -> io::Result<()> {
 pub(super) fn fate(status: &io::Result<ExitStatus>, by_host: bool) -> String {
     match status {
         Ok(status) => match (status.signal(), status.code()) {
-            (Some(libc::SIGKILL), _) | (None, Some(NO_HOST)) if by_host => "its host".into(),
+            (Some(libc::SIGKILL), _) | (None, Some(0 | NO_HOST)) if by_host => "its host".into(),
             (Some(signal), _) => format!("signal {signal} ({})", signal_name(signal)),
             (None, Some(code)) => format!("exit code {code}"),
             (None, None) => "an unknown end".into(),
