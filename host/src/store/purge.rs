@@ -18,7 +18,7 @@ pub struct Purged {
 
 impl Storage {
     /// Removes the uploads that nobody has written to for as long as an upload may take; a client cannot go on with them any more. A driver
-    /// that cannot tell them has none.
+    /// that cannot tell them has none, nor has a store that can only be read.
     ///
     /// # Errors
     /// What the driver says when it is asked for them. One that cannot be removed is logged, counted, and found again the next time.
@@ -28,8 +28,12 @@ impl Storage {
             return Ok(purged);
         }
         let older_than_ms = u64::try_from(self.options.upload_max.as_millis()).unwrap_or(u64::MAX);
-        let tokens = self.driver.upload_list(&self.driver.call(0), older_than_ms).await;
-        for token in tokens.map_err(StoreError::driver("list abandoned uploads"))? {
+        let tokens = match self.driver.upload_list(&self.driver.call(0), older_than_ms).await {
+            // Nobody begins uploads there either.
+            Err(error) if error.class() == ErrorClass::ReadOnly => return Ok(purged),
+            tokens => tokens.map_err(StoreError::driver("list abandoned uploads"))?,
+        };
+        for token in tokens {
             match self.purge(&token).await {
                 Ok(true) => {
                     purged.removed += 1;

@@ -11,7 +11,7 @@ use crate::support::{Client, Registry, Request, Start, bytes, in_time, sha256};
 const ADMIN: &str = "server.admin = \"127.0.0.1:0\"";
 
 /// The operator's listener of a registry that was started with one.
-fn admin(registry: &Registry) -> Client {
+pub(crate) fn admin(registry: &Registry) -> Client {
     let line = registry.logged("the registry logs the address", |line| line["message"] == "serving /healthz and /metrics");
     Client { address: line["address"].as_str().expect("the line has an address").parse().expect("the address is one") }
 }

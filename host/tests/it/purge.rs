@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
-use crate::support::{Registry, bytes, sha256};
+use crate::observe::admin;
+use crate::support::{Registry, Start, bytes, in_time, sha256};
 
 const CHUNK: usize = 300_000;
 const EVERY_SECOND: &str = "registry.upload_purge_secs = 1\nregistry.upload_max_secs = 3600";
@@ -35,4 +36,20 @@ fn upload_that_nobody_goes_on_with_is_removed_and_a_young_one_is_not() {
     assert!(old.iter().all(|file| !left.contains(file)), "what it left is gone: {left:?}");
     let pushed = registry.finish(&young, &sha256(&bytes(3, CHUNK)), b"").is(201, "a young upload goes on");
     assert_eq!(registry.get(pushed.location()).body, bytes(3, CHUNK), "with all its bytes");
+}
+
+#[test]
+fn store_that_can_only_be_read_is_no_reason_to_warn_each_hour() {
+    let (settings, keys) =
+        ("at = \"upload_list\"\nerror = \"read_only\"", "registry.upload_purge_secs = 1\nserver.admin = \"127.0.0.1:0\"");
+    let registry = Registry::start_with(Start { driver: "specimen-stalls", settings, keys, ..Start::default() });
+    let refused = "call=\"upload_list\",outcome=\"read_only\"} ";
+    // What is said of the first is said before the second begins.
+    in_time("the driver has refused twice", || {
+        let page = admin(&registry).get("/metrics").text();
+        let count = page.lines().find_map(|line| line.split_once(refused)?.1.parse::<u64>().ok());
+        count.filter(|count| *count >= 2)
+    });
+    let ended = registry.stop();
+    assert!(ended.log.iter().all(|line| line["level"] != "WARN"), "{:?}", ended.log);
 }
