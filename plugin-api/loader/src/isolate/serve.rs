@@ -22,6 +22,10 @@ use super::slots::{SLOT_BYTES, Slots};
 use super::socket::{Broken, Inbox, Outbox};
 use super::stream::WINDOW;
 
+/// While a driver has chunk after chunk at hand, so many bytes of them go out together: waking a host that has gone to sleep costs a good part of
+/// what copying 256 KiB does. A driver that has to wait for its next chunk keeps none back.
+const SEND_FROM_BYTES: usize = 1024 * 1024;
+
 /// What the child's side of the traffic is made of.
 pub(crate) struct ToHost {
     outbox: Outbox,
@@ -218,14 +222,14 @@ impl ToHost {
         match read.body {
             ReadBody::Bytes(bytes) if bytes.len() <= SLOT_BYTES => self.answer(id, &Answer::ReadBytes(info, bytes)),
             ReadBody::Bytes(bytes) => {
-                let credit = self.begin_stream(id, info);
-                let sent = self.send_chunk(id, bytes, &credit).await;
-                self.end_stream(id, &sent);
+                let mut body = OutgoingBody::begin(self, id, info);
+                body.send(bytes).await;
+                body.end(None);
             }
             ReadBody::Stream(chunks) => {
-                let credit = self.begin_stream(id, info);
-                let sent = self.send_chunks(id, chunks, &credit).await;
-                self.end_stream(id, &sent);
+                let mut body = OutgoingBody::begin(self, id, info);
+                let error = body.send_all(chunks).await.err();
+                body.end(error.as_ref());
             }
             ReadBody::File(region) => {
                 let answer = Answer::ReadFile(info, region.offset, region.length);
@@ -233,39 +237,54 @@ impl ToHost {
             }
         }
     }
+}
 
-    fn begin_stream(&self, id: u64, info: ObjectInfo) -> Arc<Semaphore> {
+/// A body on its way to the host, in chunks.
+struct OutgoingBody<'a> {
+    host: &'a ToHost,
+    id: u64,
+    credit: Arc<Semaphore>,
+    /// Bytes that were copied since frames last went out.
+    kept_back: usize,
+}
+
+impl<'a> OutgoingBody<'a> {
+    fn begin(host: &'a ToHost, id: u64, info: ObjectInfo) -> Self {
         let credit = Arc::new(Semaphore::new(WINDOW));
-        lock(&self.credits).insert(id, credit.clone());
+        lock(&host.credits).insert(id, credit.clone());
         let answer = Answer::ReadStream(info);
-        self.outbox.send(Kind::Answer, WITH_STREAM, id, |out| answer.write(&mut Writer(out), &self.down));
-        credit
+        host.outbox.send(Kind::Answer, WITH_STREAM, id, |out| answer.write(&mut Writer(out), &host.down));
+        // So that the first chunk goes out at once.
+        Self { host, id, credit, kept_back: SEND_FROM_BYTES }
     }
 
-    async fn send_chunks(&self, id: u64, mut chunks: ByteStream, credit: &Semaphore) -> Result<(), DriverError> {
+    async fn send_all(&mut self, mut chunks: ByteStream) -> Result<(), DriverError> {
         while let Some(chunk) = poll_fn(|context| chunks.as_mut().poll_next(context)).await {
-            self.send_chunk(id, chunk?, credit).await?;
+            self.send(chunk?).await;
         }
         Ok(())
     }
 
-    async fn send_chunk(&self, id: u64, mut chunk: Bytes, credit: &Semaphore) -> Result<(), DriverError> {
+    async fn send(&mut self, mut chunk: Bytes) {
         while !chunk.is_empty() {
             let part = chunk.split_to(chunk.len().min(SLOT_BYTES));
             // The semaphore is never closed.
-            if let Ok(permit) = credit.acquire().await {
+            if let Ok(permit) = self.credit.acquire().await {
                 permit.forget();
             }
-            self.outbox.room().await;
-            self.outbox.send(Kind::Chunk, 0, id, |out| write_body(&mut Writer(out), &self.down, &part));
-            // The host takes this chunk while the next one is copied.
-            tokio::task::yield_now().await;
+            self.host.outbox.room().await;
+            self.host.outbox.send(Kind::Chunk, 0, self.id, |out| write_body(&mut Writer(out), &self.host.down, &part));
+            self.kept_back += part.len();
+            if self.kept_back >= SEND_FROM_BYTES {
+                self.kept_back = 0;
+                // Frames go out while this task waits.
+                tokio::task::yield_now().await;
+            }
         }
-        Ok(())
     }
 
-    fn end_stream(&self, id: u64, sent: &Result<(), DriverError>) {
-        self.outbox.send(Kind::End, 0, id, |out| Writer(out).option(sent.as_ref().err(), Writer::error));
+    fn end(self, error: Option<&DriverError>) {
+        self.host.outbox.send(Kind::End, 0, self.id, |out| Writer(out).option(error, Writer::error));
     }
 }
 
