@@ -111,7 +111,7 @@ pub(super) const ABOUT: &[About] = &[
     about("drivers.trusted_keys", Reload, "public keys of minisign whose signatures are believed")
         .example(r#"["RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"]"#),
     about("drivers.open_secs", Reload, "how long opening a driver may take"),
-    about("drivers.call_secs", Reload, "how long one driver call may take"),
+    about("drivers.call_secs", Reload, "how long one driver call may take; a commit has a second more for each 32 MiB"),
     about("drivers.blocking_threads", Restart, "threads for driver calls that block; more calls wait for one"),
     about("drivers.drain_secs", Reload, "how long what uses a driver may go on when another one has taken its place"),
     about("drivers.generations_max", Reload, "versions of one driver that a process loads, since it cannot unload any"),

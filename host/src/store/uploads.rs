@@ -171,7 +171,8 @@ impl Repository {
             }
         };
         let size = upload.offset();
-        if let Err(error) = upload.commit(&self.call(), &layout::blob(&stored), size).await {
+        let call = self.driver().call_with_copy(self.trace_id, size);
+        if let Err(error) = upload.commit(&call, &layout::blob(&stored), size).await {
             return Err(self.uncommitted(state, upload, error).await);
         }
         self.facts().learn_size(&stored, size);

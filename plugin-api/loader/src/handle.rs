@@ -105,6 +105,12 @@ pub(crate) struct Inner {
     supervisor: Option<Arc<Supervisor>>,
 }
 
+/// How long a store may take to copy `size` bytes, beside what any answer may take: a second for each 32 MiB. Where the destination of an upload
+/// was not known at its start, publishing is a copy within the store (driver contract, section 5).
+fn copied_within(size: u64) -> Duration {
+    Duration::from_secs(size / (32 << 20))
+}
+
 /// A call that ends `limit` from now.
 pub(crate) fn call(limit: Duration, trace_id: u128) -> Call {
     let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + limit;
@@ -117,7 +123,28 @@ impl Inner {
     /// `subject` is the key or prefix that the call is about, or empty; a crash is told with it.
     ///
     /// `work` makes the call's future, so that it is made where it stays: a future handed over by value is copied whole, twice.
-    async fn run<T, F>(&self, call: &Call, kind: CallKind, subject: &str, work: impl FnOnce() -> F) -> Result<T, DriverError>
+    fn run<T, F>(
+        &self,
+        call: &Call,
+        kind: CallKind,
+        subject: &str,
+        work: impl FnOnce() -> F,
+    ) -> impl Future<Output = Result<T, DriverError>>
+    where
+        F: Future<Output = Result<T, DriverError>>,
+    {
+        self.run_within(self.call_limit, call, kind, subject, work)
+    }
+
+    /// As [`run`](Self::run), with the limit of a call that carries no deadline.
+    async fn run_within<T, F>(
+        &self,
+        limit: Duration,
+        call: &Call,
+        kind: CallKind,
+        subject: &str,
+        work: impl FnOnce() -> F,
+    ) -> Result<T, DriverError>
     where
         F: Future<Output = Result<T, DriverError>>,
     {
@@ -131,7 +158,7 @@ impl Inner {
                 return Poll::Ready(answer);
             }
             let (limit, timer) = deadline.get_or_insert_with(|| {
-                let limit = call.remaining().unwrap_or(self.call_limit);
+                let limit = call.remaining().unwrap_or(limit);
                 let _entered = self.runtime.enter();
                 (limit, Box::pin(tokio::time::sleep(limit)))
             });
@@ -238,6 +265,11 @@ impl DriverHandle {
         call(self.0.call_limit, trace_id)
     }
 
+    /// The context of a call that begins now, before whose answer the driver may have to copy `size` bytes: a commit.
+    pub fn call_with_copy(&self, trace_id: u128, size: u64) -> Call {
+        call(self.0.call_limit + copied_within(size), trace_id)
+    }
+
     /// The instance itself, for extension tables.
     pub fn foreign(&self) -> &ForeignDriver {
         &self.0.driver
@@ -340,7 +372,8 @@ impl Upload for UploadHandle {
     }
 
     async fn commit(&mut self, call: &Call, destination: &Key, size: u64) -> Result<ObjectInfo, DriverError> {
-        self.instance.run(call, CallKind::Commit, destination.as_str(), || self.upload.commit(call, destination, size)).await
+        let limit = self.instance.call_limit + copied_within(size);
+        self.instance.run_within(limit, call, CallKind::Commit, destination.as_str(), || self.upload.commit(call, destination, size)).await
     }
 
     async fn abort(&mut self, call: &Call) -> Result<(), DriverError> {

@@ -87,6 +87,15 @@ async fn call_that_never_answers_is_a_timeout_and_is_cancelled() {
     }
 }
 
+/// Driver contract, section 8: "The deadline of a `commit` is later by a second for each 32 MiB of the upload", also of a call without a deadline.
+#[tokio::test]
+async fn commit_may_take_longer_by_its_size() {
+    let driver = stalling("large", "commit", LONG, LIMIT).await.expect("the specimen opens");
+    let mut upload = uploading(&driver, &[Bytes::from(vec![0; 32 << 20])]).await.expect("an upload takes bytes");
+    let error = upload.commit(&CALL, key("a"), 32 << 20).await.expect_err("the specimen does not answer");
+    assert_eq!(error.message(), "commit did not answer within 1060 ms");
+}
+
 #[tokio::test]
 async fn open_that_never_answers_is_a_timeout_and_is_cancelled() {
     let begin = Instant::now();

@@ -1,6 +1,7 @@
 //! Several drivers, and several instances of one, in one process.
 
 use std::fs;
+use std::time::Duration;
 
 use longshore_loader::api::convenience::{exists, get_text};
 use longshore_loader::api::{Call, Driver, ErrorClass};
@@ -96,6 +97,15 @@ async fn call_of_a_handle_has_its_limit_and_trace() {
     assert_eq!(call.trace_id(), 77);
     let remaining = call.remaining().expect("it has a deadline");
     assert!(remaining <= OPTIONS.call_limit && remaining > OPTIONS.call_limit / 2, "{remaining:?} remain");
+}
+
+/// Driver contract, section 8: "The deadline of a `commit` is later by a second for each 32 MiB of the upload".
+#[tokio::test]
+async fn call_of_a_large_commit_has_time_for_a_copy() {
+    let driver = memory("commits").await;
+    let limit = OPTIONS.call_limit + Duration::from_secs(320);
+    let remaining = driver.call_with_copy(77, 10 << 30).remaining().expect("it has a deadline");
+    assert!(remaining <= limit && remaining > limit - OPTIONS.call_limit / 2, "{remaining:?} remain");
 }
 
 /// Driver contract, section 3: "every fault is reported at once, each naming its key", also to a host that checked nothing.
