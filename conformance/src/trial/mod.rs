@@ -126,6 +126,11 @@ impl Trial {
         self.setting.config.kind(self.info()) == StoreKind::Service
     }
 
+    /// How long what was asked for may still happen after its call was given up, or its process killed (driver contract, section 2).
+    pub(crate) fn asked_ends_within(&self) -> Duration {
+        Duration::from_secs(if self.is_service() { 5 } else { 0 })
+    }
+
     /// How often something is done that is done `most` times on this machine: less, where every call goes over a network.
     pub(crate) fn rounds(&self, most: usize) -> usize {
         const FEWER: usize = 4;

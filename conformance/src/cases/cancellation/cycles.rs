@@ -34,7 +34,7 @@ pub(super) async fn cycles_leave_nothing(it: &Subject) -> Outcome {
     it.note("calls given up", given_up);
     settled(it, &before, &format!("{CYCLES} calls that were given up")).await?;
     if it.capabilities.has(Capability::UploadList) {
-        purge(&it.driver).await?;
+        purge(it).await?;
     }
     let begin = Instant::now();
     loop {

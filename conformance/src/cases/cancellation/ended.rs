@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use longshore_loader::api::convenience::Body;
 use longshore_loader::api::{ByteRange, Capability, Condition, Driver, DriverError, ErrorClass, Upload};
@@ -138,7 +138,7 @@ pub(super) async fn dropped_uploads_publish_nothing(it: &Subject) -> Outcome {
     let got = it.get("new").await?;
     same(&first, &got.slice(..first.len()), "the suspended part of a dropped upload")?;
     if it.capabilities.has(Capability::UploadList) {
-        purge(&it.driver).await?;
+        purge(it).await?;
     }
     Ok(())
 }
@@ -152,8 +152,20 @@ async fn is_unpublished(it: &Subject, what: &str) -> Outcome {
     Ok(())
 }
 
-/// Aborts every upload that nobody holds; afterwards there is none.
-pub(super) async fn purge(driver: &Instance) -> Outcome {
+/// Aborts every upload that nobody holds; afterwards there is none. A service may still make a part of one whose write was given up.
+pub(super) async fn purge(it: &Subject) -> Outcome {
+    let begin = Instant::now();
+    loop {
+        purge_once(&it.driver).await?;
+        let left = it.driver.upload_list(&CALL, 0).await?.len();
+        if left == 0 {
+            return Ok(());
+        }
+        hold!(begin.elapsed() < it.asked_ends_within(), "after every listed upload was resumed and aborted, {left} are listed");
+    }
+}
+
+async fn purge_once(driver: &Instance) -> Outcome {
     for token in driver.upload_list(&CALL, 0).await? {
         match driver.upload_resume(&CALL, &token).await {
             Ok(mut upload) => upload.abort(&CALL).await?,
@@ -162,7 +174,5 @@ pub(super) async fn purge(driver: &Instance) -> Outcome {
             Err(error) => return Err(error.into()),
         }
     }
-    let left = driver.upload_list(&CALL, 0).await?.len();
-    hold!(left == 0, "after every listed upload was resumed and aborted, {left} are listed");
     Ok(())
 }

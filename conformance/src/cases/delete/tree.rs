@@ -5,17 +5,22 @@ use longshore_loader::api::{Capability, Condition, Driver, DriverError, convenie
 use tokio::task::JoinSet;
 
 use crate::case::Outcome;
+use crate::trial::abandon::due_in;
 use crate::trial::peer::{Content, Question, Unanswered};
 use crate::trial::strace::{Fault, Faulted, Scene, Site, sites, with_fault};
 use crate::trial::{CALL, Subject, key, prefix};
 use crate::verdict::{Stop, hold, refused, same};
 
+/// How long a host waits for a call unless it is told otherwise (`drivers.call_secs`), in milliseconds: some services remove one object at a time.
+const REMOVED_WITHIN_MS: i64 = 60_000;
+
 /// Removes what is below, as a host does it.
 async fn remove(it: &Subject, below: &str) -> Result<(), DriverError> {
+    let call = due_in(REMOVED_WITHIN_MS);
     if it.capabilities.has(Capability::DeletePrefix) {
-        it.driver.delete_prefix(&CALL, prefix(below)).await
+        it.driver.delete_prefix(&call, prefix(below)).await
     } else {
-        convenience::delete_by_listing(&it.driver, &CALL, prefix(below)).await
+        convenience::delete_by_listing(&it.driver, &call, prefix(below)).await
     }
 }
 

@@ -16,8 +16,6 @@ use crate::verdict::{Stop, hold};
 
 /// How long a start after a crash may take.
 const START_LIMIT: Duration = Duration::from_secs(10);
-/// How long a service may take to end what a killed process asked of it.
-const SERVICE_ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) async fn acknowledged_survives_the_kill(trial: &Trial) -> Outcome {
     for change in Change::all(trial.info().known_capabilities()) {
@@ -71,7 +69,7 @@ async fn check(trial: &Trial, peer: &Peer, known: &mut BTreeMap<String, Known>, 
     loop {
         let mut seen = known.clone();
         let checked = check_now(peer, &mut seen, after).await;
-        if checked.is_ok() || !trial.is_service() || begin.elapsed() > SERVICE_ENDS_WITHIN {
+        if checked.is_ok() || begin.elapsed() >= trial.asked_ends_within() {
             *known = seen;
             return checked;
         }
