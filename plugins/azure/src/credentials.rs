@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use longshore_bucket::http::{Connections, no_answer, one_line};
 use longshore_plugin_api::{DriverError, ErrorClass};
 use object_store::azure::{AzureAccessKey, AzureCredential, AzureCredentialProvider, MicrosoftAzureBuilder, split_sas};
-use object_store::client::{HttpClient, HttpError, StaticCredentialProvider};
+use object_store::client::{HttpError, StaticCredentialProvider};
 use object_store::{BackoffConfig, RetryConfig};
 
 use crate::account::{Account, Proof};
 use crate::refusal;
-use crate::transport::{Ours, chain};
 
 /// What proves that we may use the account.
 pub(super) struct Credentials {
@@ -26,7 +26,7 @@ impl Credentials {
     ///
     /// # Errors
     /// `config`, beginning with the key that is at fault.
-    pub(super) fn of(account: &Account, client: HttpClient, local: HttpClient) -> Result<Self, DriverError> {
+    pub(super) fn of(account: &Account, client: Connections, local: Connections) -> Result<Self, DriverError> {
         let (provider, key) = match &account.proof {
             Proof::Key(text) => {
                 let key = BASE64_STANDARD.decode(text).map_err(|_| fault("account_key: is not base64"))?;
@@ -79,14 +79,14 @@ fn fixed(credential: AzureCredential) -> AzureCredentialProvider {
 }
 
 /// The library's store, of which only the credentials are used.
-fn builder(account: &Account, client: HttpClient, authority: Option<&String>) -> MicrosoftAzureBuilder {
+fn builder(account: &Account, client: Connections, authority: Option<&String>) -> MicrosoftAzureBuilder {
     // The shared crate makes requests again, and tells when.
     let once = RetryConfig { backoff: BackoffConfig::default(), max_retries: 0, retry_timeout: Duration::from_secs(60) };
     let builder = MicrosoftAzureBuilder::new()
         .with_account(&account.name)
         .with_container_name("unused")
         .with_endpoint(account.endpoint.clone())
-        .with_http_connector(Ours(client))
+        .with_http_connector(client)
         .with_retry(once);
     match authority {
         Some(authority) => builder.with_authority_host(authority),
@@ -95,7 +95,7 @@ fn builder(account: &Account, client: HttpClient, authority: Option<&String>) ->
 }
 
 fn built(builder: MicrosoftAzureBuilder) -> Result<AzureCredentialProvider, DriverError> {
-    let store = builder.build().map_err(|error| fault(&format!("credentials: {}", chain(&error))))?;
+    let store = builder.build().map_err(|error| fault(&format!("credentials: {}", one_line(&error))))?;
     Ok(store.credentials().clone())
 }
 
@@ -105,11 +105,11 @@ fn no_token(error: &object_store::Error) -> DriverError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<HttpError>() {
-            return refusal::unsent(ACTION, error);
+            return no_answer(ACTION, refusal::PLACE, error);
         }
         cause = error.source();
     }
-    let text = chain(error);
+    let text = one_line(error);
     let status = text.split("status code: ").nth(1).and_then(|rest| rest.get(..3)?.parse::<u16>().ok());
     let (class, hint) = match status {
         Some(429) => (ErrorClass::Throttled, ""),

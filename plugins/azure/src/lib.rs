@@ -6,7 +6,6 @@
 //! |---|---|
 //! | what an operator may say | `settings.rs` |
 //! | accounts, connection strings and credentials | `account.rs`, `credentials.rs` |
-//! | TLS and proxy | `transport.rs` |
 //! | how a request is made, signed and answered | `request.rs` |
 //! | what is found out when the driver opens | `opening.rs` |
 //! | objects | `objects.rs`, `listing.rs` |
@@ -27,7 +26,6 @@ mod refusal;
 mod request;
 mod sas;
 mod settings;
-mod transport;
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -2,10 +2,11 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::{HeaderMap, Method};
+use longshore_bucket::http::no_answer;
 use longshore_bucket::{Facts, Fetched, Mark, Payload, Span};
 use longshore_plugin_api::{DriverError, ErrorClass, ObjectInfo};
 
-use crate::refusal::{time, unsent};
+use crate::refusal::{PLACE, time};
 use crate::request::Request;
 use crate::{Azure, listing};
 
@@ -46,7 +47,7 @@ pub(super) async fn get(azure: &Azure, name: &str, span: &Span) -> Result<Fetche
     let whole = text(headers, "content-range").and_then(|range| range.rsplit_once('/')?.1.parse().ok());
     let size = whole.or_else(|| number(headers, "content-length")).ok_or_else(|| incomplete(&action, "content-length"))?;
     let info = info(headers, size);
-    let body = answer.into_body().bytes_stream().map_err(move |error| unsent(&action, &error));
+    let body = answer.into_body().bytes_stream().map_err(move |error| no_answer(&action, PLACE, &error));
     Ok(Fetched { info, body: Box::pin(body) })
 }
 

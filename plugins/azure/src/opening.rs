@@ -4,14 +4,15 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use http::Method;
-use longshore_bucket::Options;
+use longshore_bucket::http::{connections, local_connections};
+use longshore_bucket::{Faults, Options};
 use longshore_plugin_api::{DriverError, ErrorClass, Host};
 use serde::de::IgnoredAny;
 
+use crate::Azure;
 use crate::account::Account;
 use crate::credentials::Credentials;
 use crate::settings::AzureSettings;
-use crate::{Azure, transport};
 
 /// How long the store may take to prove that it can be used, in all.
 const PROVED_IN: Duration = Duration::from_secs(10);
@@ -36,23 +37,21 @@ pub(super) async fn open(settings: AzureSettings, _: &Host) -> Result<(Azure, Op
 /// # Errors
 /// `config` with all faults that do not follow from each other.
 fn client(settings: AzureSettings) -> Result<Azure, DriverError> {
-    let checked = settings.check();
-    let account = Account::of(&settings, |name| std::env::var(name).ok());
-    let clients = transport::client(&settings).and_then(|client| Ok((client, transport::local_client(&settings)?)));
-    let (account, (client, local)) = match (checked, account, clients) {
-        (Ok(()), Ok(account), Ok(clients)) => (account, clients),
-        (checked, account, clients) => {
-            let faults = [checked.err(), account.err(), clients.err()];
-            let faults: Vec<String> = faults.into_iter().flatten().map(|error| error.message().to_owned()).collect();
-            return Err(DriverError::new(ErrorClass::Config, faults.join("; ")));
-        }
+    let mut faults = Faults::default();
+    faults.take(settings.check());
+    let account = faults.take(Account::of(&settings, |name| std::env::var(name).ok()));
+    let connections = faults.take(connections(&settings.store));
+    faults.into_result()?;
+    let (Some(account), Some(connections)) = (account, connections) else {
+        return Err(DriverError::new(ErrorClass::Internal, "settings without a fault make no client"));
     };
-    let credentials = Credentials::of(&account, client.clone(), local)?;
+    let client = connections.client();
+    let credentials = Credentials::of(&account, connections, local_connections(&settings.store)?)?;
     Ok(Azure {
         client,
         account: account.name,
         endpoint: account.endpoint,
-        answer_timeout: settings.answer_timeout(),
+        answer_timeout: settings.store.answer_timeout(),
         container: settings.container,
         credentials,
         access_tier: settings.access_tier,

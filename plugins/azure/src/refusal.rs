@@ -1,37 +1,14 @@
 //! What failures mean: a class of the contract, a sentence that says what to do, and what the store said as data.
 
-use std::time::SystemTime;
-
 use http::HeaderMap;
-use jiff::Timestamp;
+use longshore_bucket::clocks_differ;
 use longshore_plugin_api::{DriverError, ErrorClass};
-use object_store::client::{HttpError, HttpErrorKind};
-
-use crate::transport::chain;
 
 /// By how much a signed request's date may be off ("Authorize with Shared Key").
 const SKEW_MAX_SECS: u64 = 15 * 60;
 
-/// A request that never got an answer.
-pub(super) fn unsent(action: &str, error: &HttpError) -> DriverError {
-    let why = chain(error);
-    let has = |words: &[&str]| words.iter().any(|word| why.contains(word));
-    if has(&["certificate", "UnknownIssuer"]) {
-        let hint = "is its authority in ca_file, and is the endpoint's name right?";
-        let message = format!("cannot {action}: the certificate of the other side is not trusted; {hint} {why}");
-        return DriverError::new(ErrorClass::Unreachable, message).with_retryable(false);
-    }
-    let (class, what) = match error.kind() {
-        // A connection that is not answered times out, and could not be made all the same.
-        HttpErrorKind::Timeout | HttpErrorKind::Connect if has(&["timed out", "timeout"]) => {
-            (ErrorClass::Timeout, "connecting to the store takes too long; is the endpoint right?")
-        }
-        HttpErrorKind::Timeout => (ErrorClass::Timeout, "the store does not answer in time"),
-        HttpErrorKind::Connect => (ErrorClass::Unreachable, "the store cannot be reached; are account and endpoint right?"),
-        _ => (ErrorClass::Broken, "the connection to the store broke"),
-    };
-    DriverError::new(class, format!("cannot {action}: {what} {why}"))
-}
+/// The settings that say where the store is, for messages.
+pub(super) const PLACE: &str = "are account and endpoint";
 
 /// A request that was answered with an error.
 pub(super) fn answered(action: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> DriverError {
@@ -43,7 +20,11 @@ pub(super) fn answered(action: &str, status: u16, headers: &HeaderMap, body: &[u
         None if status == 404 => (ErrorClass::Broken, "this is not the blob service; is endpoint right?"),
         _ => meaning(status, code.unwrap_or_default()),
     };
-    let skew = if class == ErrorClass::Unauthorized { header("date").and_then(skew) } else { None };
+    let skew = if class == ErrorClass::Unauthorized {
+        header("date").and_then(time).and_then(|ms| clocks_differ(ms / 1000, SKEW_MAX_SECS))
+    } else {
+        None
+    };
     let hint = skew.unwrap_or_else(|| hint.to_owned());
     // The rest of the message is the request's id and time.
     let said = element(&explanation, "Message").and_then(|text| text.lines().next());
@@ -66,15 +47,6 @@ pub(super) fn answered(action: &str, status: u16, headers: &HeaderMap, body: &[u
 fn element<'x>(xml: &'x str, name: &str) -> Option<&'x str> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     rest.split_once("</").map(|(text, _)| text)
-}
-
-/// A sentence about clocks that differ by so much that it is the reason.
-fn skew(date: &str) -> Option<String> {
-    let store = time(date)?;
-    let ours = Timestamp::try_from(SystemTime::now()).ok()?.as_millisecond();
-    let seconds = store.abs_diff(ours) / 1000;
-    let way = if store > ours { "behind" } else { "ahead of" };
-    (seconds > SKEW_MAX_SECS).then(|| format!("this machine's clock is {seconds} s {way} the store's; set it right"))
 }
 
 /// The milliseconds since 1970 of a time as headers and lists have it.
@@ -181,7 +153,7 @@ mod tests {
     fn clocks_that_differ_are_told() {
         let headers = headers(&[("x-ms-error-code", "AuthenticationFailed"), ("date", "Tue, 05 Nov 2024 15:01:15 GMT")]);
         let error = answered("list", 403, &headers, b"");
-        assert!(error.message().contains("ahead of the store's; set it right"), "{error}");
+        assert!(error.message().contains("ahead of the store's"), "{error}");
         assert_eq!(error.class(), ErrorClass::Unauthorized);
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use longshore_bucket::Payload;
-use longshore_plugin_api::{Bytes, DriverError, ErrorClass};
+use longshore_bucket::http::{broken, no_answer, read_whole};
+use longshore_plugin_api::{DriverError, ErrorClass};
 use object_store::PutPayload;
 use object_store::azure::AzureAuthorizer;
-use object_store::client::{HttpRequest, HttpRequestBody, HttpResponse, HttpResponseBody};
+use object_store::client::{HttpRequest, HttpRequestBody, HttpResponse};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
@@ -100,7 +100,7 @@ impl Azure {
         let allowed = self.answer_timeout + Duration::from_secs(length / SENT_AT_LEAST + request.copied_bytes / COPIED_AT_LEAST);
         let answer = tokio::time::timeout(allowed, async {
             let signed = self.signed(request).await?;
-            let answer = self.client.execute(signed).await.map_err(|error| refusal::unsent(action, &error))?;
+            let answer = self.client.execute(signed).await.map_err(|error| no_answer(action, refusal::PLACE, &error))?;
             if answer.status().is_success() { Ok(answer) } else { Err(refused(action, answer).await) }
         });
         let late =
@@ -114,7 +114,7 @@ impl Azure {
     /// Those of [`send`](Self::send); `broken` if the answer is not what the service's reference says.
     pub(super) async fn ask<T: DeserializeOwned>(&self, action: &str, request: Request) -> Result<T, DriverError> {
         let answer = self.send(action, request).await?;
-        let read = tokio::time::timeout(self.answer_timeout, read(answer.into_body(), ANSWER_MAX_BYTES));
+        let read = tokio::time::timeout(self.answer_timeout, read_whole(answer.into_body(), ANSWER_MAX_BYTES));
         let late = |_| DriverError::new(ErrorClass::Timeout, format!("cannot {action}: the store's answer does not end"));
         let body = read.await.map_err(late)?.map_err(|why| broken(action, &why))?;
         quick_xml::de::from_reader(&*body).map_err(|error| broken(action, &error.to_string()))
@@ -155,26 +155,8 @@ pub(super) fn in_query(text: &str) -> String {
 async fn refused(action: &str, answer: HttpResponse) -> DriverError {
     let (head, body) = answer.into_parts();
     // Whatever came of it: the status tells most.
-    let explanation = read(body, EXPLANATION_MAX_BYTES).await.unwrap_or_default();
+    let explanation = read_whole(body, EXPLANATION_MAX_BYTES).await.unwrap_or_default();
     refusal::answered(action, head.status.as_u16(), &head.headers, &explanation)
-}
-
-/// A body in one piece.
-async fn read(body: HttpResponseBody, max_bytes: usize) -> Result<Bytes, String> {
-    let mut chunks = body.bytes_stream();
-    let mut whole = Vec::new();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| error.to_string())?;
-        if whole.len() + chunk.len() > max_bytes {
-            return Err(format!("it has more than {max_bytes} bytes"));
-        }
-        whole.extend_from_slice(&chunk);
-    }
-    Ok(whole.into())
-}
-
-fn broken(action: &str, why: &str) -> DriverError {
-    DriverError::new(ErrorClass::Broken, format!("cannot {action}: the store's answer cannot be read: {why}"))
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! The settings of an instance, as `settings.schema.json` describes them.
 
-use std::time::Duration;
-
-use longshore_bucket::Options;
-use longshore_plugin_api::{DriverError, ErrorClass};
+use longshore_bucket::{Faults, Options, StoreSettings};
+use longshore_plugin_api::DriverError;
 use serde::Deserialize;
 
 /// How many blocks a blob may have ("Scalability targets for Blob Storage").
@@ -13,13 +11,10 @@ const BLOCK_MIN_BYTES: usize = 4 << 20;
 
 /// What the operator wrote, with the schema's defaults filled in.
 #[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct AzureSettings {
     pub(super) account: String,
     pub(super) container: String,
     pub(super) endpoint: Option<String>,
-    #[serde(default)]
-    root: String,
     #[serde(default)]
     leading_slash: bool,
     #[serde(default)]
@@ -34,16 +29,9 @@ pub(super) struct AzureSettings {
     pub(super) authority: Option<String>,
     pub(super) access_tier: Option<String>,
     pub(super) encryption_scope: Option<String>,
-    pub(super) ca_file: Option<String>,
-    pub(super) proxy: Option<String>,
-    part_bytes: usize,
     pub(super) copy_block_bytes: u64,
-    sending_max_bytes: usize,
-    attempts: u32,
-    requests_max: usize,
-    connect_timeout_ms: u64,
-    answer_timeout_ms: u64,
-    idle_timeout_ms: u64,
+    #[serde(flatten)]
+    pub(super) store: StoreSettings,
 }
 
 /// Where the credentials come from.
@@ -69,12 +57,8 @@ impl AzureSettings {
     /// `config` with every fault, each beginning with its key.
     pub(super) fn check(&self) -> Result<(), DriverError> {
         use CredentialsFrom as From;
-        let mut faults = Vec::new();
-        let mut need = |wrong: bool, fault: String| {
-            if wrong {
-                faults.push(fault);
-            }
-        };
+        let mut faults = Faults::default();
+        let mut need = |wrong, fault: String| faults.add_if(wrong, fault);
         let written = [
             ("account_key", self.account_key.is_some(), From::AccountKey),
             ("connection_string", self.connection_string.is_some(), self.credentials),
@@ -90,7 +74,7 @@ impl AzureSettings {
         }
         let identity = matches!(self.credentials, From::ClientSecret | From::WorkloadIdentity | From::ManagedIdentity | From::Environment);
         need(identity && self.connection_string.is_some(), "connection_string: is of no use with the credentials chosen".into());
-        for (key, url) in [("endpoint", &self.endpoint), ("proxy", &self.proxy), ("authority", &self.authority)] {
+        for (key, url) in [("endpoint", &self.endpoint), ("proxy", &self.store.proxy), ("authority", &self.authority)] {
             need(url.as_ref().is_some_and(|url| !is_url(url)), format!("{key}: must be a URL that begins with http:// or https://"));
         }
         let odd = |name: &str| !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-$_".contains(&byte));
@@ -99,9 +83,9 @@ impl AzureSettings {
         for (key, name) in names {
             need(name.is_some_and(|name| odd(name)), format!("{key}: must have letters, digits and - only"));
         }
-        let odd = |root: &str| root.split('/').any(|component| matches!(component, "." | "..")) || root.contains('\\');
-        need(odd(&self.root), "root: must not contain a backslash, or . or .. as a component".into());
-        if faults.is_empty() { Ok(()) } else { Err(DriverError::new(ErrorClass::Config, faults.join("; "))) }
+        need(self.store.written_root().contains('\\'), "root: must not contain a backslash".into());
+        self.store.check(&mut faults);
+        faults.into_result()
     }
 
     /// Whether credentials are written here, and not in the environment.
@@ -109,37 +93,16 @@ impl AzureSettings {
         [&self.account_key, &self.connection_string, &self.sas_token, &self.client_secret, &self.token_file].iter().any(|key| key.is_some())
     }
 
-    /// What names begin with. distribution takes its root with and without slashes around it.
-    fn root(&self) -> String {
-        let slash = if self.leading_slash { "/" } else { "" };
-        match self.root.trim_matches('/') {
-            "" => slash.to_owned(),
-            root => format!("{slash}{root}/"),
-        }
-    }
-
     pub(super) fn options(&self) -> Options {
+        let slash = if self.leading_slash { "/" } else { "" };
         Options {
-            root: self.root(),
-            part_bytes: self.part_bytes,
+            root: format!("{slash}{}", self.store.root()),
             part_min_bytes: BLOCK_MIN_BYTES,
-            equal_parts: false,
             parts_max: BLOCKS_MAX,
             // A block of another blob needs a signed URL of it, which not all credentials can make.
             segments: None,
-            sending_max_bytes: self.sending_max_bytes,
-            attempts: self.attempts,
-            requests_max: self.requests_max,
-            idle: Duration::from_millis(self.idle_timeout_ms),
+            ..self.store.options()
         }
-    }
-
-    pub(super) fn connect_timeout(&self) -> Duration {
-        Duration::from_millis(self.connect_timeout_ms)
-    }
-
-    pub(super) fn answer_timeout(&self) -> Duration {
-        Duration::from_millis(self.answer_timeout_ms)
     }
 }
 

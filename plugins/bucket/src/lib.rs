@@ -11,11 +11,16 @@
 //! | when a request is made again, and how many are made at once | `tries.rs`, `pace.rs` |
 //! | why a broken body goes on | `reading.rs` |
 //! | how futures of this crate run below a host's runtime | `reactor.rs` |
+//! | which settings all stores have | `settings.rs` |
+//! | connections and answers of those that make their requests themselves (feature `http`) | `http/` |
 #![forbid(unsafe_code)]
 
 mod blocks;
 mod bucket;
+mod clocks;
 mod driver;
+#[cfg(feature = "http")]
+pub mod http;
 mod listing;
 mod names;
 mod options;
@@ -23,13 +28,16 @@ mod pace;
 mod payload;
 mod reactor;
 mod reading;
+mod settings;
 mod store;
 mod trash;
 mod tries;
 mod upload;
 
 pub use bucket::{Bucket, Facts, Fetched, Mark, Names, Part, Pending, Query, Span};
+pub use clocks::clocks_differ;
 pub use driver::BucketDriver;
 pub use options::{Options, Segments};
 pub use payload::Payload;
+pub use settings::{Faults, StoreSettings, is_url};
 pub use upload::BucketUpload;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use longshore_bucket::Payload;
+use longshore_bucket::http::{broken, no_answer, read_whole};
 use longshore_plugin_api::{DriverError, ErrorClass};
 use object_store::PutPayload;
-use object_store::client::{HttpClient, HttpRequestBody, HttpResponse, HttpResponseBody};
+use object_store::client::{HttpClient, HttpRequestBody, HttpResponse};
 use object_store::gcp::GcpCredentialProvider;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -93,12 +93,12 @@ impl Client {
     pub(super) fn new(settings: &GcsSettings, identity: &Identity) -> Result<Self, DriverError> {
         let project = settings.user_project.as_deref().map(HeaderValue::from_str).transpose();
         Ok(Self {
-            http: identity.http.clone(),
+            http: identity.http.client(),
             tokens: identity.tokens.clone(),
             endpoint: settings.endpoint().to_owned(),
             bucket: settings.bucket.clone(),
             user_project: project.map_err(|_| DriverError::new(ErrorClass::Config, "user_project: is no project's name"))?,
-            answer_timeout: settings.answer_timeout(),
+            answer_timeout: settings.store.answer_timeout(),
         })
     }
 
@@ -155,7 +155,7 @@ impl Client {
             let body = if length == 0 { HttpRequestBody::empty() } else { PutPayload::from_iter(body).into() };
             let request =
                 request.body(body).map_err(|error| DriverError::new(ErrorClass::Internal, format!("cannot {action}: {error}")))?;
-            self.http.execute(request).await.map_err(|error| refusal::unanswered(&action, &error))
+            self.http.execute(request).await.map_err(|error| no_answer(&action, refusal::PLACE, &error))
         };
         let late = |_| {
             DriverError::new(ErrorClass::Timeout, format!("cannot {action}: the store does not answer within {} ms", patience.as_millis()))
@@ -180,25 +180,8 @@ impl Client {
     pub(super) async fn send_for_text(&self, ask: Ask) -> Result<Bytes, DriverError> {
         let action = ask.action.clone();
         let answer = self.send(ask).await?;
-        let whole = whole(answer.into_body(), ANSWER_MAX_BYTES);
+        let whole = read_whole(answer.into_body(), ANSWER_MAX_BYTES);
         let late = |_| Err(DriverError::new(ErrorClass::Timeout, format!("cannot {action}: the store's answer does not end")));
         tokio::time::timeout(self.answer_timeout, async { whole.await.map_err(|why| broken(&action, &why)) }).await.unwrap_or_else(late)
     }
-}
-
-/// An answer that is none.
-pub(super) fn broken(action: &str, why: &str) -> DriverError {
-    DriverError::new(ErrorClass::Broken, format!("cannot {action}: the store's answer cannot be read: {why}"))
-}
-
-/// All bytes of a body of at most `most`.
-pub(super) async fn whole(body: HttpResponseBody, most: usize) -> Result<Bytes, String> {
-    let (mut whole, mut chunks) = (BytesMut::new(), body.bytes_stream());
-    while let Some(chunk) = chunks.next().await {
-        whole.extend_from_slice(&chunk.map_err(|error| error.to_string())?);
-        if whole.len() > most {
-            return Err(format!("it has more than {most} bytes"));
-        }
-    }
-    Ok(whole.freeze())
 }

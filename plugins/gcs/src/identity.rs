@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use longshore_bucket::http::{Connections, connections};
 use longshore_plugin_api::{DriverError, ErrorClass};
-use object_store::client::{HttpClient, HttpConnector};
 use object_store::gcp::{GcpCredentialProvider, GoogleCloudStorage, GoogleCloudStorageBuilder};
-use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use object_store::{BackoffConfig, RetryConfig};
 use ring::rsa::KeyPair;
 use serde::Deserialize;
 
@@ -16,7 +16,7 @@ use crate::settings::{Credentials, GcsSettings};
 
 /// What requests are made with.
 pub(super) struct Identity {
-    pub(super) http: HttpClient,
+    pub(super) http: Connections,
     /// Gives tokens, and keeps them as long as they are good; `None` for nobody's requests.
     pub(super) tokens: Option<GcpCredentialProvider>,
     /// Signs URLs here.
@@ -43,13 +43,12 @@ struct File {
 /// # Errors
 /// `config`: credentials or certificates cannot be read, or are of a kind that this driver does not know.
 pub(super) fn identity(settings: &GcsSettings) -> Result<Identity, DriverError> {
-    let connector = Connector::new(settings)?;
-    let http = HttpClient::new(connector.0.clone());
+    let http = connections(&settings.store)?;
     if settings.credentials == Credentials::Anonymous {
         return Ok(Identity { http, tokens: None, key: None, remote: None });
     }
     let builder =
-        GoogleCloudStorageBuilder::new().with_bucket_name(&settings.bucket).with_http_connector(connector).with_retry(no_retries());
+        GoogleCloudStorageBuilder::new().with_bucket_name(&settings.bucket).with_http_connector(http.clone()).with_retry(no_retries());
     let (builder, key) = match source(settings) {
         Source::Text(from, text) => with_file(builder, from, &text, None)?,
         Source::Path(from, path) => {
@@ -87,40 +86,6 @@ fn config(message: &str) -> DriverError {
 
 fn no_retries() -> RetryConfig {
     RetryConfig { max_retries: 0, backoff: BackoffConfig::default(), ..RetryConfig::default() }
-}
-
-/// Connections as the settings want them, for the library too.
-#[derive(Debug, Clone)]
-struct Connector(reqwest::Client);
-
-impl HttpConnector for Connector {
-    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(self.0.clone()))
-    }
-}
-
-impl Connector {
-    fn new(settings: &GcsSettings) -> Result<Self, DriverError> {
-        // TLS by ring; it is there already if another instance came first.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // Over HTTP/2 all requests would share one connection, which is slower, and whose end is the end of all of them. The store redirects
-        // nobody. Proxies are those of the settings: the environment is the host's, and changes no driver.
-        let mut builder = reqwest::Client::builder().http1_only().redirect(reqwest::redirect::Policy::none()).no_proxy();
-        builder = builder.user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION"))).connect_timeout(settings.connect_timeout());
-        if let Some(url) = &settings.proxy {
-            builder = builder.proxy(reqwest::Proxy::all(url).map_err(|error| config(&format!("proxy: {error}")))?);
-        }
-        if let Some(path) = &settings.ca_file {
-            builder = builder.tls_certs_merge(certificates(path)?);
-        }
-        builder.build().map(Self).map_err(|error| config(&format!("ca_file: no TLS with these certificates: {error}")))
-    }
-}
-
-fn certificates(path: &str) -> Result<Vec<reqwest::Certificate>, DriverError> {
-    let pem = std::fs::read(path).map_err(|error| config(&format!("ca_file: {path:?} cannot be read: {error}")))?;
-    let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| config(&format!("ca_file: {path:?}: {error}")))?;
-    if certificates.is_empty() { Err(config(&format!("ca_file: there is no certificate in {path:?}"))) } else { Ok(certificates) }
 }
 
 /// Where credentials are read from: the key of the settings, for messages, and the place.

@@ -66,14 +66,14 @@ impl Bucket for Gcs {
         let gcs = Self {
             client: Client::new(&settings, &identity)?,
             signer: Signer::new(&settings, &identity),
-            root: settings.root(),
+            root: settings.store.root(),
             storage_class: settings.storage_class.clone(),
             kms_key: settings.kms_key.clone(),
         };
         // An operator learns now, and not at the first push, that the bucket's name or the credentials are wrong.
         let late = |_| Err(DriverError::new(ErrorClass::Timeout, "the store does not answer; is the endpoint right?"));
         tokio::time::timeout(OPEN_MAX, objects::probe(&gcs)).await.unwrap_or_else(late)?;
-        Ok((gcs, settings.options()))
+        Ok((gcs, settings.store.options()))
     }
 
     async fn head(&self, name: &str) -> Result<Facts, DriverError> {

@@ -7,13 +7,14 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use http::Method;
+use longshore_bucket::http::broken;
 use longshore_bucket::{Mark, Part, Payload, Pending};
 use longshore_plugin_api::{DriverError, ErrorClass, ObjectInfo};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::Gcs;
-use crate::client::{Ask, broken};
+use crate::client::Ask;
 use crate::facts::MARK_FIELD;
 use crate::objects::{CONTENT_TYPE, crc32c, head, now_ms};
 

@@ -5,13 +5,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::Method;
+use longshore_bucket::http::broken;
 use longshore_bucket::{Facts, Fetched, Mark, Names, Payload, Query, Span};
 use longshore_plugin_api::{DriverError, ErrorClass, ObjectInfo};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Gcs;
-use crate::client::{Ask, Client, broken, encoded};
+use crate::client::{Ask, Client, encoded};
 use crate::facts::{self, FIELDS, Resource};
 
 /// The type of every object that the driver writes, as distribution has it.

@@ -1,49 +1,34 @@
 //! What the store's errors mean: a class of the contract, a sentence, and what the store said as data.
 
 use std::error::Error;
-use std::time::SystemTime;
 
 use jiff::fmt::rfc2822;
+use longshore_bucket::clocks_differ;
+use longshore_bucket::http::{no_answer, one_line, read_whole};
 use longshore_plugin_api::{DriverError, ErrorClass};
-use object_store::client::{HttpError, HttpErrorKind, HttpResponse};
+use object_store::client::{HttpError, HttpResponse};
 use quick_xml::de;
 use serde::Deserialize;
 
 /// The largest refusal that is read, in bytes.
 const REFUSAL_MAX_BYTES: usize = 64 * 1024;
 /// How far clocks may be apart before that is why a token is refused, in seconds.
-const SKEW_SECS: i64 = 120;
+const SKEW_SECS: u64 = 120;
 
-/// A request that never got an answer.
-pub(super) fn unanswered(action: &str, error: &HttpError) -> DriverError {
-    let why = chain(error);
-    if ["certificate", "UnknownIssuer"].iter().any(|word| why.contains(word)) {
-        let hint = "is its authority in ca_file, and is the endpoint's name right?";
-        let message = format!("cannot {action}: the store's certificate is not trusted; {hint} {why}");
-        return DriverError::new(ErrorClass::Unreachable, message).with_retryable(false);
-    }
-    match error.kind() {
-        HttpErrorKind::Timeout => DriverError::new(ErrorClass::Timeout, format!("cannot {action}: connecting to the store takes too long")),
-        HttpErrorKind::Request | HttpErrorKind::Interrupted | HttpErrorKind::Decode => {
-            DriverError::new(ErrorClass::Broken, format!("cannot {action}: the connection to the store broke: {why}"))
-        }
-        _ => {
-            DriverError::new(ErrorClass::Unreachable, format!("cannot {action}: the store cannot be reached; is the endpoint right? {why}"))
-        }
-    }
-}
+/// The settings that say where the store is, for messages.
+pub(super) const PLACE: &str = "is the endpoint";
 
 /// A request for which there is no token.
 pub(super) fn no_token(action: &str, error: &object_store::Error) -> DriverError {
     let mut source: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(cause) = source {
-        if let Some(unanswered_token) = cause.downcast_ref::<HttpError>() {
-            return unanswered(&format!("{action}: no token can be got: cannot ask for one"), unanswered_token);
+        if let Some(unanswered) = cause.downcast_ref::<HttpError>() {
+            return no_answer(&format!("{action}: no token can be got: cannot ask for one"), PLACE, unanswered);
         }
         source = cause.source();
     }
     let hint = "are the credentials right, and is this machine's service account allowed to have tokens?";
-    DriverError::new(ErrorClass::Unauthorized, format!("cannot {action}: no token can be got; {hint} {}", chain(error)))
+    DriverError::new(ErrorClass::Unauthorized, format!("cannot {action}: no token can be got; {hint} {}", one_line(error)))
 }
 
 /// What an answer says that refuses a request.
@@ -51,16 +36,12 @@ pub(super) async fn refused(action: &str, answer: HttpResponse, has_credentials:
     let (parts, body) = answer.into_parts();
     let status = parts.status.as_u16();
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let text = crate::client::whole(body, REFUSAL_MAX_BYTES).await.unwrap_or_default();
+    let text = read_whole(body, REFUSAL_MAX_BYTES).await.unwrap_or_default();
     let Said { code, message } = said(&text);
     let (class, hint) = meaning(status, &code, &message);
-    let skew = header("date").and_then(skew).filter(|secs| status == 401 && secs.abs() > SKEW_SECS);
-    let hint = match skew {
-        Some(secs) => format!(
-            "; the clock of this machine is {} s {} the store's; set it right",
-            secs.abs(),
-            if secs > 0 { "ahead of" } else { "behind" }
-        ),
+    let sent = header("date").filter(|_| status == 401).and_then(|date| rfc2822::parse(date).ok());
+    let hint = match sent.and_then(|sent| clocks_differ(sent.timestamp().as_second(), SKEW_SECS)) {
+        Some(words) => format!("; {words}"),
         None if status == 401 && !has_credentials => "; the bucket is not public, so it needs credentials".into(),
         None if hint.is_empty() => String::new(),
         None => format!("; {hint}"),
@@ -160,27 +141,6 @@ fn of_status(status: u16) -> (ErrorClass, &'static str) {
         500..=599 => (C::Broken, ""),
         _ => (C::Internal, ""),
     }
-}
-
-/// By how many seconds this machine's clock is ahead of a date in an answer.
-fn skew(date: &str) -> Option<i64> {
-    let theirs = rfc2822::parse(date).ok()?.timestamp().as_second();
-    let ours = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
-    Some(i64::try_from(ours).ok()? - theirs)
-}
-
-/// An error with all that caused it, in one line; a cause that only repeats what was said is left out.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

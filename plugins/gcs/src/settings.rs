@@ -1,9 +1,7 @@
 //! The settings of an instance, as `settings.schema.json` describes them.
 
-use std::time::Duration;
-
-use longshore_bucket::Options;
-use longshore_plugin_api::{DriverError, ErrorClass};
+use longshore_bucket::{Faults, StoreSettings, is_url};
+use longshore_plugin_api::DriverError;
 use serde::Deserialize;
 
 /// Where the store is for everybody.
@@ -11,11 +9,8 @@ pub(super) const GOOGLE: &str = "https://storage.googleapis.com";
 
 /// What the operator wrote, with the schema's defaults filled in.
 #[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct GcsSettings {
     pub(super) bucket: String,
-    #[serde(default)]
-    root: String,
     endpoint: String,
     public_endpoint: Option<String>,
     #[serde(default)]
@@ -25,15 +20,8 @@ pub(super) struct GcsSettings {
     pub(super) user_project: Option<String>,
     pub(super) storage_class: Option<String>,
     pub(super) kms_key: Option<String>,
-    pub(super) ca_file: Option<String>,
-    pub(super) proxy: Option<String>,
-    part_bytes: usize,
-    sending_max_bytes: usize,
-    attempts: u32,
-    requests_max: usize,
-    connect_timeout_ms: u64,
-    answer_timeout_ms: u64,
-    idle_timeout_ms: u64,
+    #[serde(flatten)]
+    pub(super) store: StoreSettings,
 }
 
 /// Where the credentials come from.
@@ -55,12 +43,8 @@ impl GcsSettings {
     /// # Errors
     /// `config` with every fault, each beginning with its key.
     pub(super) fn check(&self) -> Result<(), DriverError> {
-        let mut faults = Vec::new();
-        let mut need = |wrong: bool, fault: &str| {
-            if wrong {
-                faults.push(fault.to_owned());
-            }
-        };
+        let mut faults = Faults::default();
+        let mut need = |wrong, fault: &str| faults.add_if(wrong, fault);
         let some_key = self.key.is_some() || self.key_file.is_some();
         need(self.key.is_some() && self.key_file.is_some(), "key: cannot be given together with key_file");
         need(self.credentials == Credentials::Key && !some_key, "credentials: \"key\" needs key or key_file");
@@ -69,18 +53,9 @@ impl GcsSettings {
         for (key, url) in [("endpoint", Some(&self.endpoint)), ("public_endpoint", self.public_endpoint.as_ref())] {
             need(url.is_some_and(|url| !is_origin(url)), &format!("{key}: must be http:// or https:// and a host, without a path"));
         }
-        need(self.proxy.as_ref().is_some_and(|proxy| !is_url(proxy)), "proxy: must begin with http:// or https://");
-        let odd = |root: &str| root.split('/').any(|component| matches!(component, "." | ".."));
-        need(odd(&self.root), "root: must not contain . or .. as a component");
-        if faults.is_empty() { Ok(()) } else { Err(DriverError::new(ErrorClass::Config, faults.join("; "))) }
-    }
-
-    /// The root as names begin with it: distribution takes it with and without slashes around it.
-    pub(super) fn root(&self) -> String {
-        match self.root.trim_matches('/') {
-            "" => String::new(),
-            root => format!("{root}/"),
-        }
+        need(self.store.proxy.as_ref().is_some_and(|proxy| !is_url(proxy)), "proxy: must begin with http:// or https://");
+        self.store.check(&mut faults);
+        faults.into_result()
     }
 
     /// Where requests go: scheme and host.
@@ -92,30 +67,6 @@ impl GcsSettings {
     pub(super) fn public_endpoint(&self) -> &str {
         self.public_endpoint.as_deref().map_or(self.endpoint(), |endpoint| endpoint.trim_end_matches('/'))
     }
-
-    pub(super) fn options(&self) -> Options {
-        Options {
-            root: self.root(),
-            part_bytes: self.part_bytes,
-            sending_max_bytes: self.sending_max_bytes,
-            attempts: self.attempts,
-            requests_max: self.requests_max,
-            idle: Duration::from_millis(self.idle_timeout_ms),
-            ..Options::default()
-        }
-    }
-
-    pub(super) fn connect_timeout(&self) -> Duration {
-        Duration::from_millis(self.connect_timeout_ms)
-    }
-
-    pub(super) fn answer_timeout(&self) -> Duration {
-        Duration::from_millis(self.answer_timeout_ms)
-    }
-}
-
-fn is_url(url: &str) -> bool {
-    url.starts_with("http://") || url.starts_with("https://")
 }
 
 fn is_origin(url: &str) -> bool {

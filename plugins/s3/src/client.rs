@@ -37,7 +37,8 @@ pub(super) async fn clients(settings: &S3Settings) -> Result<(Client, Option<Cli
     let http = http_client(settings)?;
     let region = Region::new(settings.region.clone().unwrap_or_else(|| NO_REGION.to_owned()));
     let credentials = credentials(settings, &http, &region).await?;
-    let timeouts = TimeoutConfig::builder().connect_timeout(settings.connect_timeout()).read_timeout(settings.answer_timeout()).build();
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(settings.store.connect_timeout()).read_timeout(settings.store.answer_timeout()).build();
     let mut config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(http)
@@ -88,12 +89,12 @@ where
 
 fn http_client(settings: &S3Settings) -> Result<SharedHttpClient, DriverError> {
     let mut trusted = TrustStore::default();
-    if let Some(file) = &settings.ca_file {
+    if let Some(file) = &settings.store.ca_file {
         trusted.add_pem_certificate(certificates(file)?);
     }
     let wrong = |key: &str, why: &dyn std::fmt::Display| DriverError::new(ErrorClass::Config, format!("{key}: cannot be used: {why}"));
     let tls = TlsContext::builder().with_trust_store(trusted).build().map_err(|error| wrong("ca_file", &error))?;
-    let proxy = match &settings.proxy {
+    let proxy = match &settings.store.proxy {
         None => ProxyConfig::disabled(),
         Some(word) if word == FROM_ENVIRONMENT => ProxyConfig::from_env(),
         Some(url) => ProxyConfig::all(url).map_err(|error| wrong("proxy", &error))?,

@@ -1,9 +1,7 @@
 //! The settings of an instance, as `settings.schema.json` describes them.
 
-use std::time::Duration;
-
-use longshore_bucket::{Options, Segments};
-use longshore_plugin_api::{DriverError, ErrorClass};
+use longshore_bucket::{Faults, Options, Segments, StoreSettings, is_url};
+use longshore_plugin_api::DriverError;
 use serde::Deserialize;
 
 /// The value of `proxy` that leaves the choice to `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
@@ -11,15 +9,12 @@ pub(super) const FROM_ENVIRONMENT: &str = "environment";
 
 /// What the operator wrote, with the schema's defaults filled in.
 #[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct S3Settings {
     pub(super) bucket: String,
     pub(super) region: Option<String>,
     pub(super) endpoint: Option<String>,
     /// Where clients reach the store, if that is elsewhere.
     pub(super) public_endpoint: Option<String>,
-    #[serde(default)]
-    root: String,
     pub(super) path_style: Option<bool>,
     #[serde(default)]
     pub(super) credentials: Credentials,
@@ -34,22 +29,15 @@ pub(super) struct S3Settings {
     pub(super) customer_key: Option<String>,
     pub(super) storage_class: Option<String>,
     pub(super) bucket_owner: Option<String>,
-    pub(super) ca_file: Option<String>,
-    pub(super) proxy: Option<String>,
     #[serde(default)]
     pub(super) sign_payloads: bool,
     #[serde(default)]
     pub(super) conditional_create: ConditionalCreate,
-    part_bytes: usize,
     #[serde(default)]
     equal_parts: bool,
     pub(super) copy_part_bytes: u64,
-    sending_max_bytes: usize,
-    attempts: u32,
-    requests_max: usize,
-    connect_timeout_ms: u64,
-    answer_timeout_ms: u64,
-    idle_timeout_ms: u64,
+    #[serde(flatten)]
+    pub(super) store: StoreSettings,
 }
 
 /// Where the credentials come from.
@@ -95,12 +83,8 @@ impl S3Settings {
     /// # Errors
     /// `config` with every fault, each beginning with its key.
     pub(super) fn check(&self) -> Result<(), DriverError> {
-        let mut faults = Vec::new();
-        let mut need = |wrong: bool, fault: &str| {
-            if wrong {
-                faults.push(fault.to_owned());
-            }
-        };
+        let mut faults = Faults::default();
+        let mut need = |wrong, fault: &str| faults.add_if(wrong, fault);
         let keys = self.access_key.is_some() && self.secret_key.is_some();
         let some_key = self.access_key.is_some() || self.secret_key.is_some();
         need(some_key && !keys, "access_key: must be given together with secret_key");
@@ -118,15 +102,13 @@ impl S3Settings {
             let visible = text.iter().all(|text| text.bytes().all(|byte| byte.is_ascii_graphic()));
             need(!visible, &format!("{key}: must be of visible ASCII characters"));
         }
-        for (key, url) in [("endpoint", &self.endpoint), ("public_endpoint", &self.public_endpoint), ("proxy", &self.proxy)] {
-            let is_url =
-                |url: &String| url.starts_with("http://") || url.starts_with("https://") || key == "proxy" && url == FROM_ENVIRONMENT;
-            need(url.as_ref().is_some_and(|url| !is_url(url)), &format!("{key}: must begin with http:// or https://"));
+        for (key, url) in [("endpoint", &self.endpoint), ("public_endpoint", &self.public_endpoint), ("proxy", &self.store.proxy)] {
+            let good = |url: &String| is_url(url) || key == "proxy" && url == FROM_ENVIRONMENT;
+            need(url.as_ref().is_some_and(|url| !good(url)), &format!("{key}: must begin with http:// or https://"));
         }
         need(self.region.is_none() && self.endpoint.is_none(), "region: must be given unless there is an endpoint");
-        let odd = |root: &str| root.split('/').any(|component| matches!(component, "." | ".."));
-        need(odd(&self.root), "root: must not contain . or .. as a component");
-        if faults.is_empty() { Ok(()) } else { Err(DriverError::new(ErrorClass::Config, faults.join("; "))) }
+        self.store.check(&mut faults);
+        faults.into_result()
     }
 
     /// What stands in headers and URLs, by its key.
@@ -136,45 +118,23 @@ impl S3Settings {
             ("region", self.region.as_deref()),
             ("endpoint", self.endpoint.as_deref()),
             ("public_endpoint", self.public_endpoint.as_deref()),
-            ("root", Some(&self.root)),
+            ("root", Some(self.store.written_root())),
             ("access_key", self.access_key.as_deref()),
             ("secret_key", self.secret_key.as_deref()),
             ("session_token", self.session_token.as_deref()),
             ("kms_key", self.kms_key.as_deref()),
             ("storage_class", self.storage_class.as_deref()),
             ("bucket_owner", self.bucket_owner.as_deref()),
-            ("proxy", self.proxy.as_deref()),
+            ("proxy", self.store.proxy.as_deref()),
         ]
-    }
-
-    /// The root as names begin with it: distribution takes it with and without slashes around it.
-    pub(super) fn root(&self) -> String {
-        match self.root.trim_matches('/') {
-            "" => String::new(),
-            root => format!("{root}/"),
-        }
     }
 
     pub(super) fn options(&self) -> Options {
         Options {
-            root: self.root(),
-            part_bytes: self.part_bytes,
             equal_parts: self.equal_parts,
             // A segment has another size than the parts before it.
             segments: (!self.equal_parts).then(Segments::default),
-            sending_max_bytes: self.sending_max_bytes,
-            attempts: self.attempts,
-            requests_max: self.requests_max,
-            idle: Duration::from_millis(self.idle_timeout_ms),
-            ..Options::default()
+            ..self.store.options()
         }
-    }
-
-    pub(super) fn connect_timeout(&self) -> Duration {
-        Duration::from_millis(self.connect_timeout_ms)
-    }
-
-    pub(super) fn answer_timeout(&self) -> Duration {
-        Duration::from_millis(self.answer_timeout_ms)
     }
 }

@@ -1,0 +1,42 @@
+//! Requests that never got an answer.
+
+use std::error::Error;
+
+use longshore_plugin_api::{DriverError, ErrorClass};
+use object_store::client::{HttpError, HttpErrorKind};
+
+/// Why a request, which was to `action`, got no answer: `timeout`, `unreachable` or `broken`. `place` are the settings that say where the
+/// store is, as `is the endpoint` or `are account and endpoint`.
+pub fn no_answer(action: &str, place: &str, error: &HttpError) -> DriverError {
+    let why = one_line(error);
+    let has = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    if has(&["certificate", "UnknownIssuer"]) {
+        let hint = "is its authority in ca_file, and is the endpoint's name right?";
+        let message = format!("cannot {action}: the certificate of the other side is not trusted; {hint} {why}");
+        return DriverError::new(ErrorClass::Unreachable, message).with_retryable(false);
+    }
+    let (class, what) = match error.kind() {
+        // A connection that is not answered times out, and could not be made all the same.
+        HttpErrorKind::Timeout | HttpErrorKind::Connect if has(&["timed out", "timeout"]) => {
+            (ErrorClass::Timeout, format!("connecting to the store takes too long; {place} right?"))
+        }
+        HttpErrorKind::Timeout => (ErrorClass::Timeout, "the store does not answer in time".into()),
+        HttpErrorKind::Connect => (ErrorClass::Unreachable, format!("the store cannot be reached; {place} right?")),
+        _ => (ErrorClass::Broken, "the connection to the store broke:".into()),
+    };
+    DriverError::new(class, format!("cannot {action}: {what} {why}"))
+}
+
+/// An error with all that caused it, in one line; a cause that only repeats what was said is left out.
+pub fn one_line(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
