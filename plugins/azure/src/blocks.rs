@@ -77,7 +77,7 @@ pub(super) async fn cancel(azure: &Azure, name: &str) -> Result<(), DriverError>
 }
 
 /// The hash of a block's bytes, as far as it is in the id: 128 bits.
-fn tag(payload: &Payload) -> String {
+pub(super) fn tag(payload: &Payload) -> String {
     let mut hasher = Sha256::new();
     payload.pieces().iter().for_each(|piece| hasher.update(piece));
     hasher.finalize().iter().take(16).fold(String::with_capacity(32), |text, byte| text + &format!("{byte:02x}"))

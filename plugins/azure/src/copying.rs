@@ -3,13 +3,15 @@
 //! "Copy Blob" would be one request for any size, but it is carried out some time after its answer, and until then an empty blob stands at the
 //! destination. "Copy Blob From URL" has copied when it answers, up to 256 MiB. Larger blobs are copied block by block.
 
+use std::ops::Range;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::Method;
 use longshore_bucket::Mark;
 use longshore_plugin_api::{Bytes, DriverError, ErrorClass, ObjectInfo};
 use object_store::azure::AzureCredential;
 
-use crate::blocks::{block_id, list_of};
+use crate::blocks::{self, block_id, list_of};
 use crate::objects::info;
 use crate::request::{Request, in_query};
 use crate::{Azure, sas};
@@ -31,18 +33,12 @@ pub(super) async fn copy(azure: &Azure, from: &str, to: &str, size: u64) -> Resu
 
 async fn by_blocks(azure: &Azure, from: &str, to: &str, size: u64) -> Result<ObjectInfo, DriverError> {
     // Of this copy alone: others may write blocks of the same blob.
-    let ours = Mark::random()?;
-    let id = |number: u32| block_id(number, ours.as_str());
+    let ours = &Mark::random()?;
     let starts = (0..size).step_by(usize::try_from(azure.copy_block_bytes).unwrap_or(usize::MAX));
-    let blocks = stream::iter((1_u32..).zip(starts)).map(|(number, start)| {
-        let id = id(number);
-        async move {
-            let last = size.min(start + azure.copy_block_bytes) - 1;
-            let request = azure.blob(Method::PUT, to, &[("comp", "block"), ("blockid", &id)]).copies(last + 1 - start);
-            let request = azure.encrypted(request).header("x-ms-source-range", &format!("bytes={start}-{last}"));
-            azure.send(&format!("copy block {number} of {from} to {to}"), azure.sourced(request, from).await?).await?;
-            Ok::<_, DriverError>(id)
-        }
+    let blocks = stream::iter((1_u32..).zip(starts)).map(|(number, start)| async move {
+        let block = (number, ours.as_str());
+        let id = block_id(block.0, block.1);
+        copy_block(azure, (from, to), block, start..size.min(start + azure.copy_block_bytes)).await.map(|()| id)
     });
     let ids: Vec<String> = blocks.buffered(BLOCKS_AT_ONCE).try_collect().await?;
     let request = azure.blob(Method::PUT, to, &[("comp", "blocklist")]).body(&Bytes::from(list_of(ids.into_iter())).into());
@@ -54,6 +50,22 @@ async fn by_blocks(azure: &Azure, from: &str, to: &str, size: u64) -> Result<Obj
         }
         answer => Ok(info(answer?.headers(), size)),
     }
+}
+
+/// Makes a block, of a number and a tag, of bytes of another blob.
+async fn copy_block(azure: &Azure, (from, to): (&str, &str), (number, tag): (u32, &str), bytes: Range<u64>) -> Result<(), DriverError> {
+    let id = block_id(number, tag);
+    let request = azure.blob(Method::PUT, to, &[("comp", "block"), ("blockid", &id)]).copies(bytes.end - bytes.start);
+    let range = format!("bytes={}-{}", bytes.start, bytes.end.saturating_sub(1));
+    let request = azure.sourced(azure.encrypted(request).header("x-ms-source-range", &range), from).await?;
+    azure.send(&format!("copy block {number} of {from} to {to}"), request).await.map(drop)
+}
+
+/// Makes a block of an upload of the first `size` bytes of another private blob, whose name tells its bytes: it is never written twice.
+pub(super) async fn part(azure: &Azure, name: &str, number: u32, from: &str, size: u64) -> Result<String, DriverError> {
+    let tag = blocks::tag(&Bytes::copy_from_slice(from.as_bytes()).into());
+    copy_block(azure, (from, name), (number, &tag), 0..size).await?;
+    Ok(tag)
 }
 
 impl Azure {

@@ -117,6 +117,10 @@ impl Bucket for Azure {
         blocks::part(self, name, number, &payload).await
     }
 
+    async fn part_copy(&self, name: &str, _upload: &str, number: u32, from: &str, size: u64) -> Result<String, DriverError> {
+        copying::part(self, name, number, from, size).await
+    }
+
     async fn parts(&self, name: &str, _upload: &str) -> Result<Vec<Part>, DriverError> {
         blocks::parts(self, name).await
     }

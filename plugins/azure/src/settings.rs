@@ -1,11 +1,14 @@
 //! The settings of an instance, as `settings.schema.json` describes them.
 
-use longshore_bucket::{Faults, Options, StoreSettings};
+use longshore_bucket::{Faults, Options, Segments, StoreSettings};
 use longshore_plugin_api::DriverError;
 use serde::Deserialize;
 
 /// How many blocks a blob may have ("Scalability targets for Blob Storage").
 const BLOCKS_MAX: u32 = 50_000;
+/// How many blocks of a blob are those of the upload itself: 195 GiB with blocks of 5 MiB. Further ones are each made of a private blob of 700 MiB,
+/// 6.7 TiB in all.
+const BLOCKS_OF_ITS_OWN: u32 = 40_000;
 /// Less than this is kept in an upload's record instead of being a block, in bytes: clients that send little at a time would use up the blocks.
 const BLOCK_MIN_BYTES: usize = 4 << 20;
 
@@ -99,8 +102,7 @@ impl AzureSettings {
             root: format!("{slash}{}", self.store.root()),
             part_min_bytes: BLOCK_MIN_BYTES,
             parts_max: BLOCKS_MAX,
-            // A block of another blob needs a signed URL of it, which not all credentials can make.
-            segments: None,
+            segments: Some(Segments { after_parts: BLOCKS_OF_ITS_OWN, ..Segments::default() }),
             ..self.store.options()
         }
     }

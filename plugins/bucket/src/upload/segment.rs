@@ -75,8 +75,13 @@ impl Segment {
         let mut segment = Self::of(stand, String::new());
         segment.object = object(&store.root, &state.id, &segment.stand.name);
         segment.sending = Sending::new(&segment.object, &segment.stand.upload, segment.stand.parts);
-        match store.request(call, |_| store.bucket.parts(&segment.object, &segment.stand.upload)).await {
-            Ok(_) => {}
+        let (object, upload) = (&*segment.object, &*segment.stand.upload);
+        let rewound = match store.request(call, |_| store.bucket.rewind(object, upload, segment.stand.parts)).await {
+            Ok(()) => store.request(call, |_| store.bucket.parts(object, upload)).await.map(drop),
+            error => error,
+        };
+        match rewound {
+            Ok(()) => {}
             Err(error) if error.class() == ErrorClass::NotFound => {
                 let facts = store.request(call, |_| store.bucket.head(&segment.object)).await.map_err(record::or_over)?;
                 if facts.mark.as_deref() != Some(&*state.id) || facts.info.size < segment.bytes {

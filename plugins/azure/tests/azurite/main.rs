@@ -1,6 +1,8 @@
 //! What the contract does not ask, over Azurite: URLs for clients, copies by blocks, names of distribution. Without Azurite a test says that it was
 //! skipped.
 
+mod segments;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -42,13 +44,17 @@ impl Azurite {
     }
 
     async fn open(&self, more: Value) -> Result<Store, DriverError> {
+        Store::open(Settings::new(self.settings(&more)), Host::detached(), None).await
+    }
+
+    fn settings(&self, more: &Value) -> Value {
         let mut settings = json!({ "account": self.account, "account_key": self.key, "endpoint": self.endpoint, "container": self.container,
             "part_bytes": 5 << 20, "copy_block_bytes": 256 << 20, "sending_max_bytes": 64 << 20, "attempts": 3, "requests_max": 16,
             "connect_timeout_ms": 3000, "answer_timeout_ms": 20_000, "idle_timeout_ms": 20_000 });
         for (key, value) in more.as_object().into_iter().flatten() {
             settings[key] = value.clone();
         }
-        Store::open(Settings::new(settings), Host::detached(), None).await
+        settings
     }
 }
 
@@ -80,7 +86,7 @@ fn call() -> Call {
     Call::unbounded()
 }
 
-async fn bytes(store: &Store, name: &str) -> Bytes {
+async fn bytes(store: &impl Driver, name: &str) -> Bytes {
     let read = store.read(&call(), key(name), ByteRange::ALL).await.expect("it is there");
     match read.body {
         ReadBody::Bytes(bytes) => bytes,
