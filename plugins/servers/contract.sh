@@ -3,6 +3,7 @@
 #
 #   contract.sh s3 ceph|garage|s3s-fs PROGRAM FILE [OPTION...]
 #   contract.sh azure azurite PROGRAM FILE [OPTION...]
+#   contract.sh gcs gcs-fake PROGRAM FILE [OPTION...]
 #
 # PROGRAM is longshore-conformance, FILE the driver's; options go to `run`. The exit code is that of the run, or 77 where the server is not installed.
 set -euo pipefail
