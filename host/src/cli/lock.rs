@@ -84,10 +84,10 @@ fn lock_one(lock: &mut Lock, rows: &mut Vec<Row>, name: String, locked: Locked) 
 /// The entry of a file that this host could load. Whoever locks it vouches for it, so nobody else has to.
 fn locked(config: &Config, subject: &Subject) -> Result<(String, Locked), Refusal> {
     let inspection = subject.inspect(config)?;
-    let content = inspection.content()?;
-    let policy = Policy { sha256: Some(content.sha256()), ..subject.policy(config, &inspection) };
+    let sha256 = inspection.content_sha256()?;
+    let policy = Policy { sha256: Some(sha256), ..subject.policy(config, &inspection) };
     verify(&inspection, &policy)?;
-    Ok((inspection.info().name.clone(), entry(&inspection, content.sha256())))
+    Ok((inspection.info().name.clone(), entry(&inspection, sha256)))
 }
 
 fn entry(inspection: &Inspection, sha256: longshore_loader::Sha256) -> Locked {

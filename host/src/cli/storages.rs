@@ -6,7 +6,7 @@ use longshore_loader::api::metadata::Consistency;
 use longshore_loader::api::schema::Schema;
 use longshore_loader::api::{Capabilities, Capability, DriverError, ErrorClass};
 use longshore_loader::{
-    DriverHandle, Generations, Inspection, Isolation, LoadedDriver, OpenOptions, Refusal, Sha256, open_isolated, verify,
+    Content, DriverHandle, Generations, Inspection, Isolation, LoadedDriver, OpenOptions, Refusal, open_isolated, verify,
 };
 use serde_json::Value;
 
@@ -28,8 +28,8 @@ pub(super) struct Ready {
 /// A driver of a storage.
 pub(super) struct ReadyDriver {
     pub(super) inspection: Inspection,
-    /// Of the file as it was checked.
-    pub(super) sha256: Sha256,
+    /// The file's bytes as they were checked.
+    pub(super) content: Arc<Content>,
     settings: Value,
     /// How its own process is kept, if it has one.
     pub(super) isolation: Option<Isolation>,
@@ -39,7 +39,7 @@ impl Ready {
     /// True if it is the same files with the same settings in the same processes, so that instances of both do the same.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let same = |one: &ReadyDriver, other: &ReadyDriver| {
-            (one.sha256, &one.settings, &one.isolation) == (other.sha256, &other.settings, &other.isolation)
+            Arc::ptr_eq(&one.content, &other.content) && (&one.settings, &one.isolation) == (&other.settings, &other.isolation)
         };
         self.stack.len() == other.stack.len() && self.stack.iter().zip(&other.stack).all(|(one, other)| same(one, other))
     }
@@ -47,8 +47,9 @@ impl Ready {
     /// Its drivers for people: names, versions, and how their digests begin.
     pub(super) fn drivers(&self) -> String {
         let driver = |one: &ReadyDriver| {
-            let (info, sha256) = (one.inspection.info(), one.sha256.to_string());
-            format!("{} {} (sha256 {}…)", info.name, info.version, &sha256[..12])
+            let (info, sha256) = (one.inspection.info(), one.content.sha256());
+            let sha256 = sha256.map_or_else(|error| error.to_string(), |sha256| format!("{}…", &sha256.to_string()[..12]));
+            format!("{} {} (sha256 {sha256})", info.name, info.version)
         };
         self.stack.iter().map(driver).collect::<Vec<_>>().join(" above ")
     }
@@ -105,9 +106,9 @@ fn check_driver(config: &Config, storage: &config::Storage, instance: &Instance)
         let fault = config.fault_at_driver(instance, message).hint("set accept_eventual = true to use it all the same");
         return Err(fault.into());
     }
-    let sha256 = inspection.content().map_err(|refusal| refused(config, instance, &refusal))?.sha256();
+    let content = inspection.content().map_err(|refusal| refused(config, instance, &refusal))?.clone();
     let isolation = instance.isolation.clone();
-    Ok((ReadyDriver { inspection, sha256, settings, isolation }, config.setting_warnings(instance, &schema)))
+    Ok((ReadyDriver { inspection, content, settings, isolation }, config.setting_warnings(instance, &schema)))
 }
 
 /// A layer needs a driver below it, and what is no layer would never call one.

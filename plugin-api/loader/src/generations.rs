@@ -1,17 +1,18 @@
 //! Several versions of a driver in one process, each loaded once.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::inspect::{Inspection, Sha256};
+use crate::inspect::Inspection;
 use crate::open::{LoadedDriver, load};
 use crate::refusal::{Fault, Refusal, RefusalCode};
+use crate::trust::Content;
 
 /// The driver files in this process, by their content.
 ///
 /// A library cannot be unloaded (see the crate's own documentation), so each version of a driver that was ever loaded stays. Loading a
 /// content again, from wherever, answers the library that is there.
 #[derive(Default)]
-pub struct Generations(Mutex<Vec<(Sha256, LoadedDriver)>>);
+pub struct Generations(Mutex<Vec<(Arc<Content>, LoadedDriver)>>);
 
 impl Generations {
     /// None yet.
@@ -24,9 +25,9 @@ impl Generations {
     /// # Errors
     /// `load-generations` beyond `max`; those of [`load`](crate::load()).
     pub fn load(&self, inspection: &Inspection, max: usize) -> Result<LoadedDriver, Refusal> {
-        let sha256 = inspection.content()?.sha256();
+        let content = inspection.content()?;
         let mut loaded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, driver)) = loaded.iter().find(|(digest, _)| *digest == sha256) {
+        if let Some((_, driver)) = loaded.iter().find(|(one, _)| Arc::ptr_eq(one, content)) {
             return Ok(driver.clone());
         }
         let name = &inspection.info().name;
@@ -36,13 +37,13 @@ impl Generations {
             return Err(refused(too_many(versions)));
         }
         let driver = load(inspection)?;
-        loaded.push((sha256, driver.clone()));
+        loaded.push((content.clone(), driver.clone()));
         Ok(driver)
     }
 
     /// True if this content is loaded.
-    pub fn contains(&self, sha256: Sha256) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(digest, _)| *digest == sha256)
+    pub fn contains(&self, content: &Arc<Content>) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(one, _)| Arc::ptr_eq(one, content))
     }
 
     /// How many versions of the driver `name` are loaded.

@@ -253,9 +253,11 @@ impl Inspection {
     /// # Errors
     /// The file cannot be read to its end.
     pub fn sha256(&self) -> io::Result<Sha256> {
-        let known = self.content.get().map(|content| content.sha256());
-        if let Some(known) = known.or(self.told.get().copied()) {
-            return Ok(known);
+        if let Some(content) = self.content.get() {
+            return content.sha256();
+        }
+        if let Some(told) = self.told.get() {
+            return Ok(*told);
         }
         let mut hasher = sha2::Sha256::new();
         let mut buffer = vec![0; 128 * 1024];

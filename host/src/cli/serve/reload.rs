@@ -194,7 +194,7 @@ impl Running {
     /// Loads what is new to this process in another one first: what its code does at load time, it does there. An isolated driver is never
     /// loaded here.
     fn probe(&self, ready: &Ready) -> Result<(), Failure> {
-        for one in ready.stack.iter().filter(|one| one.isolation.is_none() && !self.instances.have_loaded(one.sha256)) {
+        for one in ready.stack.iter().filter(|one| one.isolation.is_none() && !self.instances.have_loaded(&one.content)) {
             let (name, path) = (&one.inspection.info().name, one.inspection.path());
             let failed = |why: String| failure(FailureCode::Driver, format!("the probe of driver {name:?} from {path:?}: {why}"));
             let probed = probe(&[Probed { inspection: &one.inspection, settings: &Value::Null }], None, PROBE_LIMIT);

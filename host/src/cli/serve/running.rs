@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use longshore_loader::{DriverHandle, Generations, Retired, Sha256};
+use longshore_loader::{Content, DriverHandle, Generations, Retired};
 
 use super::options;
 use crate::api::Api;
@@ -40,8 +40,8 @@ pub(super) struct Instances {
 
 impl Instances {
     /// True if the library of this content is in the process.
-    pub(super) fn have_loaded(&self, sha256: Sha256) -> bool {
-        self.generations.contains(sha256)
+    pub(super) fn have_loaded(&self, content: &Arc<Content>) -> bool {
+        self.generations.contains(content)
     }
 
     /// Opens a storage's drivers.

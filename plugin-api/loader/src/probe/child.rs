@@ -119,7 +119,7 @@ fn work(order: &Order, socket: &mut UnixStream) -> io::Result<()> {
 
 fn load_one(order: &Order, number: usize, socket: &mut UnixStream) -> io::Result<Result<LoadedDriver, Refusal>> {
     let driver = &order.drivers[number];
-    let inspected = inspect(&driver.path).and_then(|inspection| Ok((inspection.content()?.sha256().to_string(), inspection)));
+    let inspected = inspect(&driver.path).and_then(|inspection| Ok((inspection.content_sha256()?.to_string(), inspection)));
     let inspection = match inspected {
         Ok((sha256, inspection)) if sha256 == driver.sha256 => inspection,
         Ok(_) => {

@@ -14,7 +14,7 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, StatVfsMountFlags};
 use rustix::io::Errno;
@@ -35,7 +35,8 @@ const SEALED: SealFlags = SealFlags::WRITE.union(SealFlags::SHRINK).union(SealFl
 pub struct Content {
     file: File,
     size: u64,
-    sha256: Sha256,
+    /// Once somebody has asked for it: hashing a driver takes longer than all else that loading it does.
+    sha256: OnceLock<Sha256>,
 }
 
 /// The contents in use, each once: who has the same bytes shares the copy, and so the library.
@@ -58,8 +59,10 @@ impl Content {
         let content = if is_sealed(file) { Self::sealed(file) } else { Self::copied(file, name) }?;
         let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
         in_use.retain(|content| content.strong_count() > 0);
-        if let Some(same) = in_use.iter().filter_map(Weak::upgrade).find(|other| other.sha256 == content.sha256) {
-            return Ok(same);
+        for other in in_use.iter().filter_map(Weak::upgrade).filter(|other| other.size == content.size) {
+            if other.digest()? == content.digest()? {
+                return Ok(other);
+            }
         }
         let content = Arc::new(content);
         in_use.push(Arc::downgrade(&content));
@@ -68,23 +71,15 @@ impl Content {
 
     fn sealed(file: &File) -> Result<Self, Fault> {
         let file = file.try_clone().map_err(|error| cannot_copy(&error))?;
-        let mut hasher = sha2::Sha256::new();
-        let size = for_each_piece(&file, |piece| {
-            hasher.update(piece);
-            Ok(())
-        });
-        Ok(Self { file, size: size.map_err(|error| cannot_copy(&error))?, sha256: Sha256(hasher.finalize().into()) })
+        let size = file.metadata().map_err(|error| cannot_copy(&error))?.len();
+        Ok(Self { file, size, sha256: OnceLock::new() })
     }
 
     fn copied(file: &File, name: &str) -> Result<Self, Fault> {
         // Where a system forbids memory that runs (vm.memfd_noexec = 2), a file without a name takes its place.
         let copy = memory_file(name).or_else(|_| nameless_file(&std::env::temp_dir()));
         let mut copy = copy.map_err(|error| cannot_copy(&error))?;
-        let mut hasher = sha2::Sha256::new();
-        let size = for_each_piece(file, |piece| {
-            hasher.update(piece);
-            copy.write_all(piece)
-        });
+        let size = for_each_piece(file, |piece| copy.write_all(piece));
         let size = size.map_err(|error| cannot_copy(&error))?;
         match rustix::fs::fcntl_add_seals(&copy, SEALED) {
             Ok(()) => {}
@@ -92,12 +87,24 @@ impl Content {
             Err(Errno::INVAL | Errno::PERM) => copy = read_only(&copy).map_err(|error| cannot_copy(&error))?,
             Err(errno) => return Err(cannot_copy(&errno.into())),
         }
-        Ok(Self { file: copy, size, sha256: Sha256(hasher.finalize().into()) })
+        Ok(Self { file: copy, size, sha256: OnceLock::new() })
     }
 
-    /// The digest of the bytes.
-    pub fn sha256(&self) -> Sha256 {
-        self.sha256
+    /// The digest of the bytes, which are read at the first call.
+    ///
+    /// # Errors
+    /// The copy cannot be read, as from memory that fails.
+    pub fn sha256(&self) -> io::Result<Sha256> {
+        if let Some(known) = self.sha256.get() {
+            return Ok(*known);
+        }
+        let mut hasher = sha2::Sha256::new();
+        self.for_each_piece(|piece| hasher.update(piece))?;
+        Ok(*self.sha256.get_or_init(|| Sha256(hasher.finalize().into())))
+    }
+
+    fn digest(&self) -> Result<Sha256, Fault> {
+        self.sha256().map_err(|error| unreadable(&error))
     }
 
     /// How many bytes there are.
@@ -146,12 +153,23 @@ impl Inspection {
         let refused = |fault: Fault| self.refusal(fault);
         let name = self.path().file_name().unwrap_or_default().to_string_lossy();
         let content = Content::of(self.file(), &name).map_err(refused)?;
-        let told_another = self.told.get().is_some_and(|told| *told != content.sha256());
+        let told_another = match self.told.get() {
+            Some(told) => *told != content.digest().map_err(refused)?,
+            None => false,
+        };
         if told_another || !self.says_the_same(&content.path()) {
             let fix = "install drivers by renaming a finished file into place, and try again";
             return Err(refused(Fault::new(RefusalCode::FileChanged, "it was changed while it was examined", fix)));
         }
         Ok(self.content.get_or_init(|| content))
+    }
+
+    /// The digest of the private copy: of what is loaded.
+    ///
+    /// # Errors
+    /// As [`content`](Self::content); that the copy cannot be read.
+    pub fn content_sha256(&self) -> Result<Sha256, Refusal> {
+        self.content()?.digest().map_err(|fault| self.refusal(fault))
     }
 
     /// True if the copy is what was inspected, in all that a decision may rest on.
@@ -260,7 +278,7 @@ mod tests {
         let content = Content::of(&file, "x.so").unwrap();
         fs::write(folder.path().join("x.so"), "other").unwrap();
         assert_eq!(read(content.file()), bytes, "the copy is what the file was");
-        assert_eq!((content.size(), content.sha256().0), (300_000, sha2::Sha256::digest(&bytes).into()));
+        assert_eq!((content.size(), content.sha256().unwrap().0), (300_000, sha2::Sha256::digest(&bytes).into()));
         assert!(content.file().write_at(b"x", 0).is_err(), "nobody writes to it");
         assert!(content.file().set_len(0).is_err(), "nobody cuts it");
         let reopened = fs::OpenOptions::new().write(true).open(content.path());
@@ -286,7 +304,8 @@ mod tests {
         let content = Content::of(&file, "x.so").unwrap();
         let handed = File::open(content.path()).unwrap();
         assert!(is_sealed(&handed) && !is_sealed(&file));
-        assert_eq!(Content::sealed(&handed).unwrap().sha256(), content.sha256());
+        let sealed = Content::sealed(&handed).unwrap();
+        assert_eq!((sealed.size(), sealed.sha256().unwrap()), (content.size(), content.sha256().unwrap()));
     }
 
     #[test]

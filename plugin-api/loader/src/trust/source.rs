@@ -101,7 +101,7 @@ pub(crate) fn digest(inspection: &Inspection, pin: Option<Sha256>, trust: &Trust
     let Some(want) = pin.or(trust.locked) else {
         return Ok(None);
     };
-    let got = inspection.content()?.sha256();
+    let got = inspection.content_sha256()?;
     if got == want {
         return Ok(Some(if pin.is_some() { TrustSource::Configuration } else { TrustSource::Lock }));
     }
