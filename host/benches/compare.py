@@ -350,7 +350,10 @@ def main():
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 8192) if most != resource.RLIM_INFINITY else 8192, most))
     comparison = Comparison(options, find_servers(options), load)
-    comparison.run()
+    try:
+        comparison.run()
+    finally:
+        Store.remove_all()
     checked = check_targets(comparison)
     if options.json != "-":
         print_table(comparison)
