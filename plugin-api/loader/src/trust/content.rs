@@ -72,6 +72,9 @@ impl Content {
     fn sealed(file: &File) -> Result<Self, Fault> {
         let file = file.try_clone().map_err(|error| cannot_copy(&error))?;
         let size = file.metadata().map_err(|error| cannot_copy(&error))?.len();
+        if size > CONTENT_MAX_BYTES {
+            return Err(cannot_copy(&too_large()));
+        }
         Ok(Self { file, size, sha256: OnceLock::new() })
     }
 
@@ -234,11 +237,15 @@ fn for_each_piece(file: &File, mut take: impl FnMut(&[u8]) -> io::Result<()>) ->
         }
         at += read as u64;
         if at > CONTENT_MAX_BYTES {
-            let why = format!("the file is larger than {CONTENT_MAX_BYTES} bytes (`strip --strip-debug` makes it smaller)");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+            return Err(too_large());
         }
         take(&buffer[..read])?;
     }
+}
+
+fn too_large() -> io::Error {
+    let why = format!("the file is larger than {CONTENT_MAX_BYTES} bytes (`strip --strip-debug` makes it smaller)");
+    io::Error::new(io::ErrorKind::FileTooLarge, why)
 }
 
 fn cannot_copy(error: &io::Error) -> Fault {
