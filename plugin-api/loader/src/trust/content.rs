@@ -30,6 +30,9 @@ const PIECE_BYTES: usize = 128 * 1024;
 /// What makes a memory file's content final.
 const SEALED: SealFlags = SealFlags::WRITE.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::SEAL);
 
+/// How often a content that is busy is sealed, before it is said to be.
+const SEAL_TRIES_MAX: u32 = 20;
+
 /// A driver file's bytes, for ever the same.
 #[derive(Debug)]
 pub struct Content {
@@ -84,7 +87,7 @@ impl Content {
         let mut copy = copy.map_err(|error| cannot_copy(&error))?;
         let size = for_each_piece(file, |piece| copy.write_all(piece));
         let size = size.map_err(|error| cannot_copy(&error))?;
-        match rustix::fs::fcntl_add_seals(&copy, SEALED) {
+        match seal(&copy, |tries| tries < SEAL_TRIES_MAX) {
             Ok(()) => {}
             // A file without a name cannot be sealed; that nobody else can open it has to do.
             Err(Errno::INVAL | Errno::PERM) => copy = read_only(&copy).map_err(|error| cannot_copy(&error))?,
@@ -216,6 +219,19 @@ fn memory_file(name: &str) -> io::Result<File> {
     Ok(File::from(made?))
 }
 
+/// Makes a memory file's content final. While the kernel moves one of its pages elsewhere it waits 150 ms and says `EBUSY`: then `again` is asked,
+/// with how often it was tried.
+fn seal(file: &File, mut again: impl FnMut(u32) -> bool) -> Result<(), Errno> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match rustix::fs::fcntl_add_seals(file, SEALED) {
+            Err(Errno::BUSY) if again(tries) => {}
+            sealed => return sealed,
+        }
+    }
+}
+
 /// A file in `folder` that no path leads to, of this process alone.
 fn nameless_file(folder: &Path) -> io::Result<File> {
     let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
@@ -313,6 +329,22 @@ mod tests {
         assert!(is_sealed(&handed) && !is_sealed(&file));
         let sealed = Content::sealed(&handed).unwrap();
         assert_eq!((sealed.size(), sealed.sha256().unwrap()), (content.size(), content.sha256().unwrap()));
+    }
+
+    /// As a kernel that moves pages about: now and then a start failed on a machine that does.
+    #[test]
+    fn content_whose_page_is_held_elsewhere_is_sealed_a_moment_later() {
+        let mut file = memory_file("x.so").unwrap();
+        file.write_all(b"bytes").unwrap();
+        let (end, start) = rustix::pipe::pipe().unwrap();
+        rustix::pipe::splice(&file, Some(&mut 0), &start, None, 5, rustix::pipe::SpliceFlags::empty()).unwrap();
+        let mut asked = Vec::new();
+        let sealed = seal(&file, |tries| {
+            asked.push(tries);
+            rustix::io::read(&end, &mut [0; 5]).is_ok()
+        });
+        assert_eq!((sealed, asked), (Ok(()), vec![1]), "it is tried again, and the page is free then");
+        assert!(is_sealed(&file));
     }
 
     #[test]
