@@ -256,3 +256,16 @@ fn upload_that_its_driver_cannot_commit_begins_anew() {
         assert!(registry.head(format!("/v2/a/blobs/{}", sha256(&content))).status == 404, "no blob is there");
     }
 }
+
+/// Driver contract, section 8: "The deadline of a `commit` is later by a second for each 32 MiB of the upload".
+#[test]
+fn large_upload_has_longer_to_be_committed() {
+    let start = Start { driver: "specimen-stalls", settings: "at = \"commit\"", keys: "drivers.call_secs = 1", ..Start::default() };
+    let registry = Registry::start_with(start);
+    let content = bytes(13, 64 << 20);
+    let location = registry.patch(&registry.begin("a"), &content).is(202, "it is received").location();
+    registry.finish(&location, &sha256(&content), b"").is(503, "the driver never answers");
+    let log = format!("{:?}", registry.stop().log);
+    let waited = log.split_once("commit did not answer within ").and_then(|(_, rest)| rest.split(' ').next()?.parse::<u64>().ok());
+    assert!(waited.is_some_and(|ms| (2001..=3000).contains(&ms)), "1 s and 2 s for 64 MiB, in the log: {log}");
+}
