@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use longshore_bucket::http::{Connections, no_answer, one_line};
+use longshore_bucket::http::{Connections, no_answer};
+use longshore_bucket::one_line;
 use longshore_plugin_api::{DriverError, ErrorClass};
 use object_store::azure::{AzureAccessKey, AzureCredential, AzureCredentialProvider, MicrosoftAzureBuilder, split_sas};
 use object_store::client::{HttpError, StaticCredentialProvider};

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use crate::Options;
 
-/// What an operator writes for any store, with the schema's defaults filled in. A driver's own settings have it flattened into them.
+/// What an operator writes for any store, with the schema's defaults filled in. A driver's own settings have it flattened
+/// into them, beside which serde refuses no unknown keys; the schema has done that (driver contract, section 6).
 #[derive(Debug, Clone, Deserialize)]
 pub struct StoreSettings {
     /// What the names of all objects begin with, as it was written; [`root`](Self::root) is how names begin.

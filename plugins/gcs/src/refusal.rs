@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use jiff::fmt::rfc2822;
-use longshore_bucket::clocks_differ;
-use longshore_bucket::http::{no_answer, one_line, read_whole};
+use longshore_bucket::http::{no_answer, read_whole};
+use longshore_bucket::{clocks_differ, one_line};
 use longshore_plugin_api::{DriverError, ErrorClass};
 use object_store::client::{HttpError, HttpResponse};
 use quick_xml::de;

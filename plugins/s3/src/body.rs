@@ -58,7 +58,7 @@ pub(super) fn incoming(body: ByteStream) -> DriverStream {
             Ok(chunk) => Some((Ok(chunk), Some(body))),
             Err(error) => {
                 let error =
-                    DriverError::new(ErrorClass::Broken, format!("the store broke off the body: {}", crate::refusal::chain(&error)));
+                    DriverError::new(ErrorClass::Broken, format!("the store broke off the body: {}", longshore_bucket::one_line(&error)));
                 Some((Err(error), None))
             }
         }

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use longshore_bucket::one_line;
 use longshore_plugin_api::{DriverError, ErrorClass};
 
 use crate::clocks;
@@ -25,12 +26,12 @@ where
         }
         SdkError::ResponseError(answer) => {
             let status = answer.raw().status().as_u16();
-            let known = answered(action, answer.raw(), None, Some(&chain(error)));
-            if status >= 400 { known } else { DriverError::new(ErrorClass::Broken, format!("cannot {action}: {}", chain(error))) }
+            let known = answered(action, answer.raw(), None, Some(&one_line(error)));
+            if status >= 400 { known } else { DriverError::new(ErrorClass::Broken, format!("cannot {action}: {}", one_line(error))) }
         }
         SdkError::TimeoutError(_) => DriverError::new(ErrorClass::Timeout, format!("cannot {action}: the store does not answer in time")),
-        SdkError::DispatchFailure(failure) => unsent(action, failure.is_timeout(), &chain(error)),
-        _ => unsent(action, false, &chain(error)),
+        SdkError::DispatchFailure(failure) => unsent(action, failure.is_timeout(), &one_line(error)),
+        _ => unsent(action, false, &one_line(error)),
     }
 }
 
@@ -190,21 +191,6 @@ fn hint_of_status(status: u16) -> &'static str {
         407 => PROXY_CREDENTIALS,
         _ => "",
     }
-}
-
-/// An error with all that caused it, in one line.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let says = error.to_string();
-        // Some causes say again what they caused.
-        if !text.contains(&says) {
-            text = format!("{text}: {says}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ const SEAL_TRIES_MAX: u32 = 20;
 pub struct Content {
     file: File,
     size: u64,
-    /// Once somebody has asked for it: hashing a driver takes longer than all else that loading it does.
+    /// Once somebody has asked for it: a start that needs no digest does not wait for one.
     sha256: OnceLock<Sha256>,
 }
 

@@ -8,8 +8,7 @@ use object_store::client::{HttpClient, HttpConnector};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Proxy};
 
-use super::one_line;
-use crate::StoreSettings;
+use crate::{StoreSettings, one_line};
 
 /// Connections of ours, also for object_store and its tokens.
 #[derive(Debug, Clone)]

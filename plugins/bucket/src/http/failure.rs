@@ -1,9 +1,9 @@
 //! Requests that never got an answer.
 
-use std::error::Error;
-
 use longshore_plugin_api::{DriverError, ErrorClass};
 use object_store::client::{HttpError, HttpErrorKind};
+
+use crate::one_line;
 
 /// Why a request, which was to `action`, got no answer: `timeout`, `unreachable` or `broken`. `place` are the settings that say where the
 /// store is, as `is the endpoint` or `are account and endpoint`.
@@ -25,18 +25,4 @@ pub fn no_answer(action: &str, place: &str, error: &HttpError) -> DriverError {
         _ => (ErrorClass::Broken, "the connection to the store broke:".into()),
     };
     DriverError::new(class, format!("cannot {action}: {what} {why}"))
-}
-
-/// An error with all that caused it, in one line; a cause that only repeats what was said is left out.
-pub fn one_line(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }

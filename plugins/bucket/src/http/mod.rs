@@ -6,4 +6,4 @@ mod failure;
 
 pub use answer::{broken, read_whole};
 pub use client::{Connections, connections, local_connections};
-pub use failure::{no_answer, one_line};
+pub use failure::no_answer;
