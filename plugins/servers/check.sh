@@ -56,7 +56,7 @@ running() { # PROCESSES: how many of them
 
 declare -A columns=([ceph]=RGW [garage]=Garage [s3s-fs]=s3s-fs)
 asked=()
-for name in ceph garage s3s-fs azurite gcs-fake; do
+for name in ceph garage s3s-fs moto azurite gcs-fake; do
     ./"$name".sh present || { echo "left out: $name"; continue; }
     two "$name"
     [ "$name" != ceph ] || half_started

@@ -1,19 +1,12 @@
-//! The client: credentials, TLS, proxy, time limits. Its own retries are off; `longshore-bucket` retries for all stores alike.
+//! The client: TLS, proxy, time limits. Its own retries are off; `longshore-bucket` retries for all stores alike.
 
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::imds::credentials::ImdsCredentialsProvider;
-use aws_config::profile::ProfileFileCredentialsProvider;
-use aws_config::provider_config::ProviderConfig;
-use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
-use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    BehaviorVersion, Builder, Config, Credentials as Keys, Region, RequestChecksumCalculation, ResponseChecksumValidation,
-    SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
+    BehaviorVersion, Builder, Config, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+    StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::SdkError;
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -24,6 +17,7 @@ use longshore_plugin_api::{DriverError, ErrorClass};
 use tokio::task::JoinSet;
 
 use crate::headers::Headers;
+use crate::identity::credentials;
 use crate::settings::{Credentials, FROM_ENVIRONMENT, S3Settings};
 
 /// The region that stores without regions go by.
@@ -46,6 +40,8 @@ pub(super) async fn clients(settings: &S3Settings) -> Result<(Client, Option<Cli
         .force_path_style(settings.path_style.unwrap_or(settings.endpoint.is_some()))
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
+        // One for both clients, so that credentials are asked for once.
+        .identity_cache(IdentityCache::lazy().build())
         // A store's time is only told by who answers, and URLs for clients would be signed by ours all the same: a wrong clock is said, not hidden.
         .disable_clock_skew_correction(true)
         // Bodies have an idle limit of ours.
@@ -115,39 +111,4 @@ fn certificates(file: &str) -> Result<Vec<u8>, DriverError> {
         return Err(wrong("has no certificate in PEM form".into()));
     }
     Ok(bytes)
-}
-
-async fn credentials(
-    settings: &S3Settings,
-    http: &SharedHttpClient,
-    region: &Region,
-) -> Result<Option<SharedCredentialsProvider>, DriverError> {
-    if let (Some(id), Some(secret)) = (&settings.access_key, &settings.secret_key) {
-        let keys = Keys::new(id, secret, settings.session_token.clone(), None, "settings");
-        return Ok(Some(SharedCredentialsProvider::new(keys)));
-    }
-    let with = ProviderConfig::without_region().with_http_client(http.clone()).with_region(Some(region.clone()));
-    Ok(Some(match settings.credentials {
-        Credentials::Anonymous => return Ok(None),
-        Credentials::Environment => SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
-        Credentials::WebIdentity => SharedCredentialsProvider::new(WebIdentityTokenCredentialsProvider::builder().configure(&with).build()),
-        Credentials::Instance => SharedCredentialsProvider::new(ImdsCredentialsProvider::builder().configure(&with).build()),
-        Credentials::Profile => {
-            let mut profile = ProfileFileCredentialsProvider::builder().configure(&with);
-            if let Some(name) = &settings.profile {
-                profile = profile.profile_name(name);
-            }
-            if let Some(file) = &settings.credentials_file {
-                profile = profile.profile_files(EnvConfigFiles::builder().with_file(EnvConfigFileKind::Credentials, file).build());
-            }
-            SharedCredentialsProvider::new(profile.build())
-        }
-        Credentials::Auto | Credentials::Static => {
-            let mut chain = DefaultCredentialsChain::builder().configure(with).region(region.clone());
-            if let Some(name) = &settings.profile {
-                chain = chain.profile_name(name);
-            }
-            SharedCredentialsProvider::new(chain.build().await)
-        }
-    }))
 }

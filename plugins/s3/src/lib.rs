@@ -17,6 +17,7 @@ mod body;
 mod client;
 mod clocks;
 mod headers;
+mod identity;
 mod multipart;
 mod objects;
 mod opening;

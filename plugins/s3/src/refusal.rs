@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use longshore_bucket::one_line;
@@ -19,6 +20,9 @@ pub(super) fn refused<E>(action: &str, error: &SdkError<E, HttpResponse>) -> Dri
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
+    if let Some(credentials) = without_credentials(action, error) {
+        return credentials;
+    }
     match error {
         SdkError::ServiceError(answer) => {
             let meta = answer.err().meta();
@@ -35,13 +39,22 @@ where
     }
 }
 
+/// The refusal, if the cause is that there is nothing to sign a request with.
+pub(super) fn without_credentials(action: &str, error: &(dyn Error + 'static)) -> Option<DriverError> {
+    let causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
+    let cause = causes.filter_map(|error| error.downcast_ref::<CredentialsError>()).next()?;
+    let why = one_line(cause);
+    Some(if matches!(cause, CredentialsError::ProviderTimedOut(_)) {
+        DriverError::new(ErrorClass::Timeout, format!("cannot {action}: the credentials do not come in time: {why}"))
+    } else {
+        let hint = "give access_key and secret_key, or say with credentials where they come from";
+        DriverError::new(ErrorClass::Unauthorized, format!("cannot {action}: no credentials were found; {hint}: {why}"))
+    })
+}
+
 /// A request that never got an answer.
 fn unsent(action: &str, timeout: bool, why: &str) -> DriverError {
     let has = |words: &[&str]| words.iter().any(|word| why.contains(word));
-    if has(&["credentials", "Credentials"]) {
-        let hint = "give access_key and secret_key, or say with credentials where they come from";
-        return DriverError::new(ErrorClass::Unauthorized, format!("cannot {action}: no credentials were found; {hint}: {why}"));
-    }
     if has(&["certificate", "UnknownIssuer", "CertificateUnknown"]) {
         let hint = "is its authority in ca_file, and is the endpoint's name right?";
         return DriverError::new(ErrorClass::Unreachable, format!("cannot {action}: the store's certificate is not trusted; {hint} {why}"))
@@ -219,7 +232,16 @@ mod tests {
         assert_eq!(class("tcp connect error: Connection refused"), ErrorClass::Unreachable);
         assert_eq!(class("invalid peer certificate: UnknownIssuer"), ErrorClass::Unreachable);
         assert!(!unsent("read", false, "invalid peer certificate: UnknownIssuer").is_retryable());
-        assert_eq!(class("the credential provider was not enabled: no Credentials"), ErrorClass::Unauthorized);
         assert_eq!(class("connection closed before message completed"), ErrorClass::Broken);
+    }
+    #[test]
+    fn missing_credentials_are_told_from_what_speaks_of_them() {
+        let class = |cause: CredentialsError| {
+            let error = SdkError::<std::io::Error>::construction_failure(cause);
+            without_credentials("read", &error).map(|error| error.class())
+        };
+        assert_eq!(class(CredentialsError::not_loaded("profile `absent` was not defined")), Some(ErrorClass::Unauthorized));
+        assert_eq!(class(CredentialsError::provider_timed_out(std::time::Duration::from_secs(5))), Some(ErrorClass::Timeout));
+        assert!(without_credentials("read", &std::io::Error::other("no credentials")).is_none());
     }
 }

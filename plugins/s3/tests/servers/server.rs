@@ -1,4 +1,4 @@
-//! A gateway of the test's own, and drivers of it.
+//! A server of the test's own, and drivers of it.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,34 +11,36 @@ use serde_json::{Value, json};
 pub(super) type Store = BucketDriver<S3>;
 
 /// A server of the test's own.
-pub(super) struct Ceph {
+pub(super) struct Server {
+    name: &'static str,
     folder: tempfile::TempDir,
     settings: Value,
     /// What the script told.
     env: String,
 }
 
-impl Ceph {
-    /// `None`, with a line that says so, where it is not installed.
+impl Server {
+    /// The one that a script of `plugins/servers` starts; `None`, with a line that says so, where it is not installed.
     #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-    pub(super) fn start() -> Option<Self> {
-        if !script(&["present"]).status().is_ok_and(|status| status.success()) {
-            eprintln!("skipped: Ceph is not installed");
+    pub(super) fn start(name: &'static str) -> Option<Self> {
+        if !script(name, &["present"]).status().is_ok_and(|status| status.success()) {
+            eprintln!("skipped: {name} is not installed");
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder can be made");
         let place = folder.path().join("server");
-        let started = script(&["start", place.to_str().expect("its name is ASCII")]).stderr(Stdio::inherit()).output().expect("bash runs");
-        assert!(started.status.success(), "Ceph does not start");
+        let started =
+            script(name, &["start", place.to_str().expect("its name is ASCII")]).stderr(Stdio::inherit()).output().expect("bash runs");
+        assert!(started.status.success(), "{name} does not start");
         let told = String::from_utf8(started.stdout).expect("it is text");
         let of = |name: &str| value(&told, name);
         let settings = json!({ "bucket": of("BUCKET"), "endpoint": of("ENDPOINT"), "access_key": of("ACCESS_KEY"),
             "secret_key": of("SECRET_KEY"), "part_bytes": 5 << 20, "copy_part_bytes": 5 << 20, "sending_max_bytes": 64 << 20, "attempts": 2,
             "requests_max": 16, "connect_timeout_ms": 2000, "answer_timeout_ms": 20_000, "idle_timeout_ms": 20_000 });
-        Some(Self { folder, settings, env: told })
+        Some(Self { name, folder, settings, env: told })
     }
 
-    /// What the operator of the store does.
+    /// What the operator of Ceph does.
     pub(super) fn admin(&self, arguments: &[&str]) {
         let mut command = Command::new("radosgw-admin");
         let done = command.args(arguments).env("CEPH_CONF", self.env("CEPH_CONF")).stdin(Stdio::null()).output();
@@ -74,10 +76,10 @@ impl Ceph {
     }
 }
 
-impl Drop for Ceph {
+impl Drop for Server {
     fn drop(&mut self) {
         let place = self.folder.path().join("server");
-        let _ = script(&["stop", place.to_str().unwrap_or_default()]).status();
+        let _ = script(self.name, &["stop", place.to_str().unwrap_or_default()]).status();
     }
 }
 
@@ -85,8 +87,8 @@ fn value<'t>(told: &'t str, name: &str) -> &'t str {
     told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).expect("the server tells it")
 }
 
-fn script(arguments: &[&str]) -> Command {
-    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../servers/ceph.sh"));
+fn script(name: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../servers").join(format!("{name}.sh")));
     command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
     command
 }

@@ -8,7 +8,7 @@ use longshore_driver_s3::S3;
 use longshore_plugin_api::{Bytes, Condition, Driver, ErrorClass, Host, ListRequest, Prefix, Settings, Upload};
 use serde_json::json;
 
-use super::server::{Ceph, Store};
+use super::server::{Server, Store};
 use super::{CALL, content, key, push, run};
 
 /// Beside the root `registry`, in it under names that no key has, and what another registry wrote there.
@@ -42,7 +42,7 @@ async fn everything(bucket: &S3) -> (BTreeMap<String, Vec<u8>>, Vec<(String, Str
     (objects, uploads.into_iter().map(|pending| (pending.name, pending.upload)).collect())
 }
 
-async fn furnish(ceph: &Ceph) -> S3 {
+async fn furnish(ceph: &Server) -> S3 {
     let (bucket, _) = S3::open(Settings::new(ceph.settings(&json!({}))), &Host::detached()).await.expect("it opens");
     for name in FOREIGN {
         bucket.put(name, Payload::from(vec![Bytes::from(name)]), None).await.expect("it can be written");

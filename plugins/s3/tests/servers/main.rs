@@ -1,24 +1,30 @@
-//! What the contract does not ask, over Ceph's gateway: why a bucket cannot be opened, URLs for clients, copies, encryption. Without Ceph a test says
-//! that it was skipped.
+//! What the contract does not ask, over servers that speak the protocol. Ceph's gateway: why a bucket cannot be opened, URLs for clients, copies,
+//! encryption. Moto: where credentials come from, and what it takes a real AWS for otherwise. Without its server a test says that it was skipped.
 
 mod access;
 mod encryption;
 mod foreign;
+mod identity;
 mod objects;
 mod opening;
 mod proxy;
 mod server;
+mod store_side;
 
 use longshore_plugin_api::{ByteRange, Bytes, Call, Driver, DriverError, ErrorClass, Key, ReadBody, Upload};
 
-use server::{Ceph, Store};
+use server::{Server, Store};
 
 const CALL: Call = Call::unbounded();
 
-fn run(test: impl AsyncFnOnce(&Ceph)) {
-    if let Some(ceph) = Ceph::start() {
+fn run(test: impl AsyncFnOnce(&Server)) {
+    run_on("ceph", test);
+}
+
+fn run_on(name: &'static str, test: impl AsyncFnOnce(&Server)) {
+    if let Some(server) = Server::start(name) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
-        runtime.block_on(test(&ceph));
+        runtime.block_on(test(&server));
     }
 }
 
