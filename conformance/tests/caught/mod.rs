@@ -1,17 +1,17 @@
 //! A table of specimens and of the cases that catch them, and the runs that prove it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use longshore_conformance::case::Profile;
+use longshore_conformance::cases::{case, groups};
 use longshore_conformance::config::DriverConfig;
 use longshore_conformance::embedded::Driver;
-use longshore_conformance::record::Record;
-use longshore_conformance::run::{Baseline, Filter, Options, Plan, Quiet, Session};
+use longshore_conformance::record::{CaseRecord, Record};
+use longshore_conformance::run::{Baseline, Options, Plan, Quiet, Session};
 use longshore_loader::inspect;
 
 /// What every run follows from, so that a specimen is caught or not by what the case does, and not by luck.
@@ -33,8 +33,7 @@ pub(crate) struct Collection {
     /// The driver's name.
     pub(crate) driver: &'static str,
     pub(crate) specimens: Vec<Specimen>,
-    /// Cases by specimen: `M01 drops-last-byte-of-pages: SIZ-02 BYT-09 + STR-02`. Those after `+` fail too, for the same reason, and are
-    /// not tried here.
+    /// Cases by specimen: `M01 drops-last-byte-of-pages: SIZ-02 BYT-09 + STR-02`. Those after `+` fail too, for the same reason.
     pub(crate) table: &'static str,
     /// Cases beyond the profile core that the specimen without a flaw must pass.
     pub(crate) beyond_core: &'static [&'static str],
@@ -42,31 +41,65 @@ pub(crate) struct Collection {
     pub(crate) config: String,
 }
 
+/// The cases that fail on a specimen, by their ids.
+struct Cases {
+    /// Those that are there to catch it.
+    catching: Vec<&'static str>,
+    /// Those that were seen to fail too, for the same flaw.
+    besides: Vec<&'static str>,
+}
+
 impl Collection {
-    /// The main function of a test binary: each specimen is a test.
+    /// The main function of a test binary: each specimen with each case that is there to catch it is a test, `ranges::RNG-09::its-name`; so is
+    /// the one without a flaw with each group. Cases that fail too are tests that are ignored unless they are asked for.
     pub(crate) fn test_main(self) -> ExitCode {
         let arguments = Arguments::from_args();
         if let Some(profile) = std::env::var("LONGSHORE_WRITE_CAUGHT").ok().and_then(|profile| profile.parse().ok()) {
-            return self.write_table(profile);
+            return self.write_table(profile, arguments.filter.as_deref().unwrap_or_default());
         }
         let collection = Arc::new(self);
         let mut tests = vec![Trial::test("table::names_every_specimen", {
             let collection = collection.clone();
             move || collection.every_specimen_is_named()
         })];
-        for specimen in collection.specimens.clone() {
-            let collection = collection.clone();
-            tests.push(Trial::test(format!("specimen::{}", specimen.name), move || collection.is_caught(specimen)));
+        let table = collection.cases();
+        for specimen in collection.specimens.iter().copied() {
+            if specimen.name == SOUND {
+                tests.extend(collection.sound(specimen));
+            }
+            let Some(Cases { catching, besides }) = table.get(specimen.name) else { continue };
+            tests.extend(catching.iter().map(|id| collection.caught(specimen, id)));
+            tests.extend(besides.iter().map(|id| collection.caught(specimen, id).with_ignored_flag(true)));
         }
         libtest_mimic::run(&arguments, tests).exit_code()
     }
 
-    fn cases(&self) -> BTreeMap<&'static str, Vec<&'static str>> {
+    /// What the specimen without a flaw must pass.
+    fn sound(self: &Arc<Self>, specimen: Specimen) -> Vec<Trial> {
+        let beyond = |id: &&'static str| (case(id).map_or("unknown", |case| case.group), (*id).to_owned());
+        let groups = groups().into_iter().map(|group| (group, format!("group={group}")));
+        let all = groups.chain(self.beyond_core.iter().map(beyond));
+        let test = |(group, filter): (&str, String)| {
+            let collection = self.clone();
+            Trial::test(format!("{group}::{}::{filter}", specimen.name), move || collection.passes(specimen, &filter))
+        };
+        all.map(test).collect()
+    }
+
+    /// A specimen with a case that fails on it.
+    fn caught(self: &Arc<Self>, specimen: Specimen, id: &'static str) -> Trial {
+        let (collection, group) = (self.clone(), case(id).map_or("unknown", |case| case.group));
+        Trial::test(format!("{group}::{id}::{}", specimen.name), move || collection.is_caught(specimen, id))
+    }
+
+    /// The table, by the names of the specimens.
+    fn cases(&self) -> BTreeMap<&'static str, Cases> {
         let lines = self.table.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
         let entries = lines.filter_map(|line| {
             let (name, ids) = line.split_once(':')?;
-            let ids = ids.split('+').next()?.split_whitespace().collect();
-            Some((name.split_whitespace().nth(1)?, ids))
+            let (catching, besides) = ids.split_once('+').unwrap_or((ids, ""));
+            let [catching, besides] = [catching, besides].map(|ids| ids.split_whitespace().collect());
+            Some((name.split_whitespace().nth(1)?, Cases { catching, besides }))
         });
         entries.collect()
     }
@@ -74,7 +107,8 @@ impl Collection {
     fn every_specimen_is_named(&self) -> Result<(), Failed> {
         let (table, names) = (self.cases(), self.specimens.iter().map(|specimen| specimen.name));
         let missing: Vec<_> = names.clone().filter(|name| !table.contains_key(name)).collect();
-        let free: Vec<_> = table.iter().filter(|(name, ids)| ids.is_empty() && **name != SOUND).map(|(name, _)| *name).collect();
+        let free: Vec<_> =
+            table.iter().filter(|(name, cases)| cases.catching.is_empty() && **name != SOUND).map(|(name, _)| *name).collect();
         let unknown: Vec<_> = table.keys().filter(|name| !names.clone().any(|known| known == **name)).collect();
         if missing.is_empty() && free.is_empty() && unknown.is_empty() {
             return Ok(());
@@ -89,8 +123,9 @@ impl Collection {
         Ok(Session { inspection, config })
     }
 
-    fn run(&self, specimen: Specimen, profile: Profile, filters: Vec<Filter>) -> Result<Record, String> {
+    fn run(&self, specimen: Specimen, profile: Profile, filter: Option<&str>) -> Result<Record, String> {
         let session = self.session(specimen)?;
+        let filters = filter.map(str::parse).transpose()?.into_iter().collect();
         let work = tempfile::Builder::new().prefix("longshore-specimen-").tempdir().map_err(|error| format!("no folder: {error}"))?;
         let options = Options {
             plan: Plan { profile, filters, skipped: Vec::new() },
@@ -107,30 +142,27 @@ impl Collection {
         Ok(runtime.block_on(session.run(&options, &mut Quiet)))
     }
 
-    /// Each of its cases fails on a specimen; the one without a flaw passes all of core, and more.
-    fn is_caught(&self, specimen: Specimen) -> Result<(), Failed> {
-        if specimen.name == SOUND {
-            let core = self.run(specimen, Profile::Core, Vec::new())?;
-            let more =
-                if self.beyond_core.is_empty() { Vec::new() } else { self.run(specimen, Profile::Core, filters(self.beyond_core)?)?.cases };
-            let failed = core.cases.into_iter().chain(more).filter(|case| case.verdict.is_breach());
-            return judged(specimen, failed.map(|case| format!("{} {}: {}", case.id, case.verdict.name(), case.verdict.sentence())));
+    fn is_caught(&self, specimen: Specimen, id: &str) -> Result<(), Failed> {
+        let record = self.run(specimen, Profile::Core, Some(id))?;
+        if record.cases.is_empty() {
+            return Err(format!("no case has the id {id}").into());
         }
-        let cases = self.cases();
-        let record = self.run(specimen, Profile::Core, filters(cases.get(specimen.name).map_or(&[], Vec::as_slice))?)?;
-        let passed = record.cases.into_iter().filter(|case| !case.verdict.is_breach());
-        judged(specimen, passed.map(|case| format!("{} {}: {}", case.id, case.verdict.name(), case.verdict.sentence())))
+        judged(specimen, record.cases.iter().filter(|case| !case.verdict.is_breach()))
     }
 
-    /// Runs all cases of a profile on all specimens and writes what fails to `target/caught.txt`, in the table's form.
-    fn write_table(&self, profile: Profile) -> ExitCode {
+    fn passes(&self, specimen: Specimen, filter: &str) -> Result<(), Failed> {
+        let record = self.run(specimen, Profile::Core, Some(filter))?;
+        judged(specimen, record.cases.iter().filter(|case| case.verdict.is_breach()))
+    }
+
+    /// Runs all cases of a profile on the specimens whose name has `part` and writes what fails to `target/caught.txt`, in the table's form.
+    fn write_table(&self, profile: Profile, part: &str) -> ExitCode {
+        let cases = self.cases();
         let mut text = String::new();
-        for specimen in &self.specimens {
-            let line = match self.run(*specimen, profile, Vec::new()) {
-                Ok(record) => {
-                    let failed: Vec<_> = record.cases.iter().filter(|case| case.verdict.is_breach()).map(|case| case.id.as_str()).collect();
-                    format!("{} {}: {}\n", specimen.number, specimen.name, failed.join(" "))
-                }
+        for specimen in self.specimens.iter().filter(|specimen| specimen.name.contains(part)) {
+            let catching = cases.get(specimen.name).map_or(&[][..], |cases| &cases.catching);
+            let line = match self.run(*specimen, profile, None) {
+                Ok(record) => line(*specimen, catching, &record),
                 Err(error) => format!("{} {}: error {error}\n", specimen.number, specimen.name),
             };
             announce(&line);
@@ -141,17 +173,23 @@ impl Collection {
     }
 }
 
-fn filters(ids: &[&str]) -> Result<Vec<Filter>, String> {
-    ids.iter().map(|id| id.parse()).collect()
+/// The table's line of a specimen: the cases that are there to catch it, whether or not they were run, and after `+` what failed besides.
+fn line(specimen: Specimen, catching: &[&str], record: &Record) -> String {
+    let failed = record.cases.iter().filter(|case| case.verdict.is_breach()).map(|case| case.id.as_str());
+    let mut besides: Vec<_> = failed.filter(|id| !catching.contains(id)).collect();
+    besides.sort_unstable();
+    let mut ids = catching.to_vec();
+    if !besides.is_empty() {
+        ids.push("+");
+        ids.extend(besides);
+    }
+    format!("{} {}: {}\n", specimen.number, specimen.name, ids.join(" "))
 }
 
-fn judged(specimen: Specimen, wrong: impl Iterator<Item = String>) -> Result<(), Failed> {
-    let wrong = wrong.fold(String::new(), |mut all, line| {
-        // A string takes every write.
-        let _ = writeln!(all, "{line}");
-        all
-    });
-    if wrong.is_empty() { Ok(()) } else { Err(format!("the specimen that {}:\n{wrong}", specimen.what).into()) }
+/// An error with the cases that went otherwise than they must.
+fn judged<'a>(specimen: Specimen, wrong: impl Iterator<Item = &'a CaseRecord>) -> Result<(), Failed> {
+    let wrong: Vec<_> = wrong.map(|case| format!("{} {}: {}", case.id, case.verdict.name(), case.verdict.sentence())).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(format!("the specimen that {}:\n{}", specimen.what, wrong.join("\n")).into()) }
 }
 
 #[expect(clippy::print_stdout, reason = "it is a long run, and somebody watches")]
