@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Garage: three real nodes with three copies of everything. It keeps no conditions (`If-None-Match` on writes is ignored), and it shows what a
-# driver does when one of several endpoints is gone.
+# Garage: three real nodes with GARAGE_COPIES (3) copies of everything. It keeps no conditions (`If-None-Match` on writes is ignored), and it shows what
+# a driver does when one of several endpoints is gone. With three copies a list may have what was deleted a moment ago, with two it may not
+# (docs/s3-servers.md).
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 ACCESS_KEY=GK0123456789abcdef01234567
 SECRET_KEY=$(printf '0123456789abcdef%.0s' 1 2 3 4)
-readonly ACCESS_KEY SECRET_KEY NODES=(1 2 3)
+readonly ACCESS_KEY SECRET_KEY NODES=(1 2 3) COPIES=${GARAGE_COPIES:-3}
 
 missing() {
     command -v garage >/dev/null ||
@@ -57,7 +58,7 @@ configuration() { # NODE
 metadata_dir = "$folder/node-$1/meta"
 data_dir = "$folder/node-$1/data"
 db_engine = "sqlite"
-replication_factor = 3
+replication_factor = $COPIES
 rpc_bind_addr = "127.0.0.1:${rpc_ports[$1]}"
 rpc_public_addr = "127.0.0.1:${rpc_ports[$1]}"
 rpc_secret = "$secret"
@@ -74,7 +75,7 @@ C
 node_has_key() { timeout 10 garage -c "$folder/$1.toml" node id -q; }
 ask() { RUST_LOG=error timeout 30 garage -c "$folder/$1.toml" "${@:2}"; }
 
-# Connected with all others, and every part of the data has its three copies.
+# Connected with all others, and every part of the data has its copies.
 is_healthy() {
     curl -sS -f --max-time 10 -H 'Authorization: Bearer test' "http://127.0.0.1:${admin_ports[$1]}/v2/GetClusterHealth" | jq -e '.status == "healthy"'
 }
