@@ -1,6 +1,6 @@
 //! A table of specimens and of the cases that catch them, and the runs that prove it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -74,16 +74,21 @@ impl Collection {
         libtest_mimic::run(&arguments, tests).exit_code()
     }
 
-    /// What the specimen without a flaw must pass.
+    /// What the specimen without a flaw must pass: core, by groups, and what is asked of it beyond. Other cases that catch a specimen, which take
+    /// longer, are ignored unless they are asked for.
     fn sound(self: &Arc<Self>, specimen: Specimen) -> Vec<Trial> {
-        let beyond = |id: &&'static str| (case(id).map_or("unknown", |case| case.group), (*id).to_owned());
-        let groups = groups().into_iter().map(|group| (group, format!("group={group}")));
-        let all = groups.chain(self.beyond_core.iter().map(beyond));
-        let test = |(group, filter): (&str, String)| {
+        let by_id = |id: &'static str| (case(id).map_or("unknown", |case| case.group), id.to_owned());
+        let core = groups().into_iter().map(|group| (group, format!("group={group}")));
+        let asked: Vec<_> = core.chain(self.beyond_core.iter().copied().map(by_id)).collect();
+        let catching = self.cases().into_values().flat_map(|cases| cases.catching);
+        let longer: BTreeSet<_> = catching.filter(|id| !self.beyond_core.contains(id)).collect();
+        let longer = longer.into_iter().filter(|id| case(id).is_some_and(|case| case.profile != Profile::Core)).map(by_id);
+        let test = |(group, filter): (&str, String), ignored| {
             let collection = self.clone();
-            Trial::test(format!("{group}::{}::{filter}", specimen.name), move || collection.passes(specimen, &filter))
+            let name = format!("{group}::{}::{filter}", specimen.name);
+            Trial::test(name, move || collection.passes(specimen, &filter)).with_ignored_flag(ignored)
         };
-        all.map(test).collect()
+        asked.into_iter().map(|asked| test(asked, false)).chain(longer.map(|asked| test(asked, true))).collect()
     }
 
     /// A specimen with a case that fails on it.

@@ -253,7 +253,9 @@ pub(super) async fn random_single_faults(trial: &Trial) -> Outcome {
         let (change, sites) = random.one_of(&scenes);
         let site = random.one_of(sites);
         let errno = random.one_of(&FAULTS);
-        let fault = if random.below(2) == 0 { Fault::Once(errno) } else { Fault::FromThere(errno) };
+        // A call that is interrupted is made again; no system interrupts it for ever.
+        let once = random.below(2) == 0 || *errno == "EINTR";
+        let fault = if once { Fault::Once(errno) } else { Fault::FromThere(errno) };
         if let Some((faulted, after)) = campaign.fault(change, site, fault).await? {
             settled(change, &faulted, &after).await?;
         }
