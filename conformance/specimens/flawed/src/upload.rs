@@ -25,6 +25,8 @@ pub struct FlawedUpload {
     pending: Vec<u8>,
     destination: Option<KeyBuf>,
     ended: bool,
+    /// True once a sync failed: what it should have kept may be lost, whatever a later sync answers.
+    lost: bool,
     /// True once a token was given: then the upload outlives its drop.
     promised: bool,
 }
@@ -53,6 +55,7 @@ impl FlawedUpload {
             pending: Vec::new(),
             destination: destination.map(ToOwned::to_owned),
             ended: false,
+            lost: false,
             promised: false,
         };
         upload.lock()?;
@@ -68,8 +71,17 @@ impl FlawedUpload {
         let folder = opened.uploads().join(name);
         let missing = |error| opened.error(error, "upload of this token");
         let file = OpenOptions::new().append(true).open(folder.join("data")).map_err(missing)?;
-        let mut upload =
-            Self { opened: opened.clone(), folder, file, offset: 0, pending: Vec::new(), destination: None, ended: false, promised: true };
+        let mut upload = Self {
+            opened: opened.clone(),
+            folder,
+            file,
+            offset: 0,
+            pending: Vec::new(),
+            destination: None,
+            ended: false,
+            lost: false,
+            promised: true,
+        };
         upload.lock()?;
         match opened.flaw {
             Flaw::ResumesAtZero => upload.file.set_len(0).map_err(missing)?,
@@ -103,7 +115,10 @@ impl FlawedUpload {
 
     fn publish(&mut self, destination: &Key) -> std::io::Result<()> {
         let (opened, data, object) = (self.opened.clone(), self.folder.join("data"), self.opened.object(destination));
-        opened.sync_file(&self.file)?;
+        if self.lost {
+            return Err(std::io::Error::other("the upload's bytes could not be kept; it has to begin anew"));
+        }
+        opened.sync_file(&self.file).inspect_err(|_| self.lost = true)?;
         opened.keep_stale(&object);
         match opened.flaw {
             Flaw::CommitKeepsUpload => {
@@ -131,7 +146,9 @@ impl FlawedUpload {
         if opened.has(Flaw::CachesForProcess) {
             crate::write::remembered().remove(&object);
         }
-        self.remove()
+        // The object is there: what is left of the upload, now or after a loss of power, is no reason to say otherwise.
+        let _ = std::fs::remove_dir_all(&self.folder);
+        Ok(())
     }
 
     /// What flaws of content do to the whole object.
