@@ -40,7 +40,7 @@ where
 }
 
 /// The refusal, if the cause is that there is nothing to sign a request with.
-pub(super) fn without_credentials(action: &str, error: &(dyn Error + 'static)) -> Option<DriverError> {
+fn without_credentials(action: &str, error: &(dyn Error + 'static)) -> Option<DriverError> {
     let causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
     let cause = causes.filter_map(|error| error.downcast_ref::<CredentialsError>()).next()?;
     let why = one_line(cause);
@@ -234,6 +234,7 @@ mod tests {
         assert!(!unsent("read", false, "invalid peer certificate: UnknownIssuer").is_retryable());
         assert_eq!(class("connection closed before message completed"), ErrorClass::Broken);
     }
+
     #[test]
     fn missing_credentials_are_told_from_what_speaks_of_them() {
         let class = |cause: CredentialsError| {
