@@ -12,14 +12,28 @@ use crate::bucket::{Bucket, Mark, Query};
 use crate::store::Store;
 use crate::tries::Attempt;
 use crate::upload::{self, BucketUpload};
-use crate::{Payload, listing, reading, trash};
+use crate::{Options, Payload, listing, reading, trash};
 
 /// A driver over `B`; the type that a driver's crate exports.
 pub struct BucketDriver<B: Bucket>(Arc<Store<B>>);
 
+impl<B: Bucket> BucketDriver<B> {
+    /// Opens a store that is used otherwise than its driver says, as tests do that cannot wait for what takes gigabytes.
+    ///
+    /// # Errors
+    /// As [`OpenDriver::open`].
+    pub async fn open_changed(
+        settings: Settings,
+        host: Host,
+        change: impl FnOnce(&mut B, &mut Options) + Send + 'static,
+    ) -> Result<Self, DriverError> {
+        Store::open(settings, host, change).await.map(Self)
+    }
+}
+
 impl<B: Bucket> OpenDriver for BucketDriver<B> {
     async fn open(settings: Settings, host: Host, _: Option<LowerDriver>) -> Result<Self, DriverError> {
-        Store::open(settings, host).await.map(Self)
+        Store::open(settings, host, |_, _| {}).await.map(Self)
     }
 }
 

@@ -30,7 +30,12 @@ pub(crate) struct Store<B> {
 }
 
 impl<B: Bucket> Store<B> {
-    pub(crate) async fn open(settings: Settings, host: Host) -> Result<Arc<Self>, DriverError> {
+    /// Opens the bucket, and changes it before its first use.
+    pub(crate) async fn open(
+        settings: Settings,
+        host: Host,
+        change: impl FnOnce(&mut B, &mut Options) + Send + 'static,
+    ) -> Result<Arc<Self>, DriverError> {
         let reactor = Reactor::start(host.instance())?;
         // On a thread of ours: clients are made of much that is too large for the stacks that a host may poll with.
         let mut opening = JoinSet::new();
@@ -38,7 +43,7 @@ impl<B: Bucket> Store<B> {
         opening.spawn_on(async move { Box::pin(B::open(settings, &of_bucket)).await }, reactor.handle());
         let opened = opening.join_next().await.and_then(Result::ok);
         let panicked = || Err(DriverError::new(ErrorClass::Internal, "the driver panicked while it opened; its log says where"));
-        let (bucket, options) = match opened.unwrap_or_else(panicked) {
+        let (mut bucket, mut options) = match opened.unwrap_or_else(panicked) {
             Ok(opened) => opened,
             Err(error) => {
                 // What did not open holds nothing when it says so (driver contract, section 3, `open`).
@@ -46,6 +51,7 @@ impl<B: Bucket> Store<B> {
                 return Err(error);
             }
         };
+        change(&mut bucket, &mut options);
         Ok(Arc::new(Self {
             bucket,
             root: Root::new(&options.root),
