@@ -126,8 +126,16 @@ impl Client {
     /// # Errors
     /// As [`Client::check`].
     pub(super) fn json(&self, method: Method, name: &str, action: &str) -> Result<Ask, DriverError> {
+        self.json_of(method, name, "", action)
+    }
+
+    /// The same, about something of the object, such as `/compose`.
+    ///
+    /// # Errors
+    /// As [`Client::check`].
+    pub(super) fn json_of(&self, method: Method, name: &str, of: &str, action: &str) -> Result<Ask, DriverError> {
         Self::check(name)?;
-        Ok(Ask::new(method, format!("/storage/v1/b/{}/o/{}", self.bucket, encoded(name)), format!("{action} {name:?}")))
+        Ok(Ask::new(method, format!("/storage/v1/b/{}/o/{}{of}", self.bucket, encoded(name)), format!("{action} {name:?}")))
     }
 
     /// Makes a request, and takes only an answer that grants it.

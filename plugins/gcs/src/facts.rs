@@ -16,7 +16,7 @@ const MARK: &str = "longshore-mark";
 /// The same as a field of the XML interface.
 pub(super) const MARK_FIELD: &str = "x-goog-meta-longshore-mark";
 /// What is asked for of a [`Resource`].
-pub(super) const FIELDS: &str = "name,size,updated,generation,contentType,metadata";
+pub(super) const FIELDS: &str = "name,size,updated,generation,contentType,crc32c,metadata";
 
 /// An object in the JSON interface.
 #[derive(Debug, Deserialize)]
@@ -27,8 +27,10 @@ pub(super) struct Resource {
     updated: String,
     pub(super) generation: String,
     content_type: Option<String>,
+    /// Of its bytes, in Base64.
+    pub(super) crc32c: Option<String>,
     #[serde(default)]
-    metadata: HashMap<String, String>,
+    pub(super) metadata: HashMap<String, String>,
 }
 
 impl Resource {
@@ -36,10 +38,15 @@ impl Resource {
         self.content_type.as_deref() == Some(SESSION)
     }
 
+    /// `None` if it cannot be read.
+    pub(super) fn size(&self) -> Option<u64> {
+        self.size.parse().ok()
+    }
+
     /// `None` if a number or time cannot be read.
     pub(super) fn info(&self) -> Option<ObjectInfo> {
         let updated: jiff::Timestamp = self.updated.parse().ok()?;
-        Some(info(self.size.parse().ok()?, updated.as_second(), &self.generation))
+        Some(info(self.size()?, updated.as_second(), &self.generation))
     }
 
     pub(super) fn facts(&self) -> Option<Facts> {

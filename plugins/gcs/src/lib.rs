@@ -8,7 +8,7 @@
 //! | whose requests they are | `identity.rs`, and `sign.rs` for signed URLs |
 //! | how a request is made and answered | `client.rs` |
 //! | objects and their pages | `objects.rs`, in `facts.rs` what the store tells of one |
-//! | multipart uploads | `multipart.rs` |
+//! | multipart uploads | `multipart.rs`, and `composed.rs` for objects of more parts than one has |
 //! | what the store's errors mean | `refusal.rs` |
 //!
 //! The store has two interfaces. Objects are written, listed and copied in the JSON one, which tells an object's type and generation in
@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod composed;
 mod facts;
 mod identity;
 mod multipart;
@@ -27,7 +28,7 @@ mod sign;
 
 use std::time::Duration;
 
-use longshore_bucket::{Bucket, BucketDriver, Facts, Fetched, Mark, Names, Options, Part, Payload, Pending, Query, Span};
+use longshore_bucket::{Bucket, BucketDriver, Facts, Fetched, Mark, Names, Options, Part, Payload, Pending, Query, Segments, Span};
 use longshore_plugin_api::{DriverError, ErrorClass, Host, Method, ObjectInfo, Settings};
 
 use client::Client;
@@ -56,24 +57,41 @@ pub struct Gcs {
     storage_class: Option<String>,
     kms_key: Option<String>,
     root: String,
+    /// How many parts an upload has itself; further ones are composed with them.
+    own_parts: u32,
+}
+
+impl Gcs {
+    /// Uses a bucket so that further parts of an upload are objects that gather as `segments` say. Such an object is an upload too: it must
+    /// be full with fewer parts than an upload has before.
+    pub fn gather(&mut self, options: &mut Options, segments: Segments) {
+        self.own_parts = segments.after_parts;
+        options.segments = Some(segments);
+    }
 }
 
 impl Bucket for Gcs {
+    /// An upload may turn out to be one that is composed of several objects: no key is to show the first of them.
+    const BEGINS_AT_KEY: bool = false;
+
     async fn open(settings: Settings, _: &Host) -> Result<(Self, Options), DriverError> {
         let settings: GcsSettings = settings.parse()?;
         settings.check()?;
         let identity = identity::identity(&settings)?;
-        let gcs = Self {
+        let mut gcs = Self {
             client: Client::new(&settings, &identity)?,
             signer: Signer::new(&settings, &identity),
             root: settings.store.root(),
             storage_class: settings.storage_class.clone(),
             kms_key: settings.kms_key.clone(),
+            own_parts: 0,
         };
+        let mut options = settings.store.options();
+        gcs.gather(&mut options, Segments::default());
         // An operator learns now, and not at the first push, that the bucket's name or the credentials are wrong.
         let late = |_| Err(DriverError::new(ErrorClass::Timeout, "the store does not answer; is the endpoint right?"));
         tokio::time::timeout(OPEN_MAX, objects::probe(&gcs)).await.unwrap_or_else(late)?;
-        Ok((gcs, settings.store.options()))
+        Ok((gcs, options))
     }
 
     async fn head(&self, name: &str) -> Result<Facts, DriverError> {
@@ -117,19 +135,26 @@ impl Bucket for Gcs {
     }
 
     async fn part(&self, name: &str, upload: &str, number: u32, payload: Payload) -> Result<String, DriverError> {
+        if number > self.own_parts {
+            return composed::part(self, name, number, &payload).await;
+        }
         multipart::part(self, name, upload, number, &payload).await
     }
 
+    async fn part_copy(&self, name: &str, _upload: &str, number: u32, from: &str, size: u64) -> Result<String, DriverError> {
+        composed::part_copy(self, name, number, from, size).await
+    }
+
     async fn parts(&self, name: &str, upload: &str) -> Result<Vec<Part>, DriverError> {
-        multipart::parts(self, name, upload).await
+        composed::parts(self, name, upload).await
     }
 
     async fn complete(&self, name: &str, upload: &str, parts: &[Part], size: u64) -> Result<ObjectInfo, DriverError> {
-        multipart::complete(self, name, upload, parts, size).await
+        composed::complete(self, name, upload, parts, size).await
     }
 
     async fn cancel(&self, name: &str, upload: &str) -> Result<(), DriverError> {
-        multipart::cancel(self, name, upload).await
+        composed::cancel(self, name, upload).await
     }
 
     async fn uploads(&self, prefix: &str) -> Result<Vec<Pending>, DriverError> {

@@ -91,8 +91,7 @@ pub(super) async fn parts(gcs: &Gcs, name: &str, upload: &str) -> Result<Vec<Par
     }
 }
 
-/// The answer tells neither size nor time, so the object is looked at.
-pub(super) async fn complete(gcs: &Gcs, name: &str, upload: &str, parts: &[Part], size: u64) -> Result<ObjectInfo, DriverError> {
+pub(super) async fn complete(gcs: &Gcs, name: &str, upload: &str, parts: &[Part]) -> Result<(), DriverError> {
     let mut body = String::from("<CompleteMultipartUpload>");
     for Part { number, tag } in parts {
         let tag = tag.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
@@ -101,7 +100,11 @@ pub(super) async fn complete(gcs: &Gcs, name: &str, upload: &str, parts: &[Part]
     }
     body.push_str("</CompleteMultipartUpload>");
     let ask = gcs.client.xml(Method::POST, name, "complete the upload of")?.query("uploadId", upload);
-    gcs.client.send_for_text(ask.header("content-type", "application/xml").body([Bytes::from(body)])).await?;
+    gcs.client.send_for_text(ask.header("content-type", "application/xml").body([Bytes::from(body)])).await.map(drop)
+}
+
+/// Facts of the object, which the answer that it is complete does not tell.
+pub(super) async fn completed(gcs: &Gcs, name: &str, size: u64) -> Result<ObjectInfo, DriverError> {
     match head(gcs, name).await {
         Ok(facts) if facts.info.size == size => Ok(facts.info),
         // Somebody has replaced it since.

@@ -36,12 +36,12 @@ pub(super) async fn probe(gcs: &Gcs) -> Result<(), DriverError> {
 }
 
 /// What is there, be it an object or a session of distribution's.
-async fn resource(gcs: &Gcs, name: &str) -> Result<Resource, DriverError> {
+pub(super) async fn resource(gcs: &Gcs, name: &str) -> Result<Resource, DriverError> {
     let ask = gcs.client.json(Method::GET, name, "look at")?.query("fields", FIELDS);
     parsed(&format!("look at {name:?}"), &gcs.client.send_for_text(ask).await?)
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(action: &str, text: &[u8]) -> Result<T, DriverError> {
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(action: &str, text: &[u8]) -> Result<T, DriverError> {
     serde_json::from_slice(text).map_err(|error| broken(action, &error.to_string()))
 }
 
@@ -172,6 +172,26 @@ pub(super) async fn list(gcs: &Gcs, query: &Query) -> Result<Names, DriverError>
         (item.name, info)
     });
     Ok(Names { objects: objects.collect(), joined: page.prefixes, token: page.next_page_token })
+}
+
+/// All objects whose names begin so.
+pub(super) async fn below(gcs: &Gcs, prefix: &str) -> Result<Vec<Resource>, DriverError> {
+    let action = format!("list {prefix:?}");
+    let (mut all, mut token) = (Vec::new(), None::<String>);
+    loop {
+        let mut ask = Ask::new(Method::GET, format!("/storage/v1/b/{}/o", gcs.client.bucket), action.clone());
+        ask = ask.query("prefix", prefix).query("fields", &format!("items({FIELDS}),nextPageToken"));
+        if let Some(token) = &token {
+            ask = ask.query("pageToken", token);
+        }
+        let page: Page = parsed(&action, &gcs.client.send_for_text(ask).await?)?;
+        all.extend(page.items);
+        match page.next_page_token {
+            None => return Ok(all),
+            same if same == token => return Err(broken(&action, "the list does not get on")),
+            next => token = next,
+        }
+    }
 }
 
 pub(super) async fn delete(gcs: &Gcs, name: &str) -> Result<(), DriverError> {

@@ -287,6 +287,10 @@ def objects_are_composed():
     expect(PreconditionFailed, whole.compose, parts, if_generation_match=0)
     expect(BadRequest, whole.compose, parts * 11)
     expect(NotFound, whole.compose, parts + [BUCKET.blob("compose/none")])
+    nearline = BUCKET.blob("compose/nearline")
+    nearline.storage_class = "NEARLINE"
+    nearline.upload_from_string(b"x")
+    expect(BadRequest, whole.compose, parts + [nearline])
 
 
 @check

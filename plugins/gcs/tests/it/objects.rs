@@ -44,7 +44,7 @@ fn write_whose_answer_is_lost_is_no_failure() {
         let content = bytes(9 << 20);
         let mut upload = driver.upload_begin(&CALL, Some(key("large"))).await.expect("it begins");
         upload.write(&CALL, content.clone()).await.expect("it is taken");
-        lost("POST", "/large?uploadId=");
+        lost("POST", "/data-");
         let info = upload.commit(&CALL, key("large"), content.len() as u64).await.expect("it was completed by this call");
         assert_eq!(info.size, content.len() as u64);
         assert_eq!(read(&driver, "large").await.expect("it is there"), content);

@@ -160,6 +160,9 @@ pub(super) fn compose(service: &Service, request: &Request, bucket: &str, name: 
         Conditions::generation(wanted).check(Some(&object), false)?;
         sources.push(object);
     }
+    if sources.windows(2).any(|two| two[0].description.storage_class != two[1].description.storage_class) {
+        return Err(Refusal::invalid("The source objects must have the same storage class."));
+    }
     let content = Content::joined(sources.iter().map(|source| &source.content));
     let components = sources.iter().map(|source| source.components.unwrap_or(1)).sum();
     let description = compose.destination.description(request);
