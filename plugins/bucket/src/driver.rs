@@ -9,6 +9,7 @@ use longshore_plugin_api::{
 };
 
 use crate::bucket::{Bucket, Mark, Query};
+use crate::names::random_name;
 use crate::store::Store;
 use crate::tries::Attempt;
 use crate::upload::{self, BucketUpload};
@@ -97,7 +98,7 @@ impl<B: Bucket> Driver for BucketDriver<B> {
 }
 
 async fn put<B: Bucket>(
-    store: &Store<B>,
+    store: &Arc<Store<B>>,
     call: &Call,
     key: &Key,
     payload: Payload,
@@ -105,7 +106,7 @@ async fn put<B: Bucket>(
 ) -> Result<ObjectInfo, DriverError> {
     let name = store.root.object(key)?;
     if condition == Condition::Always {
-        return store.request(call, |_| store.bucket.put(&name, payload.clone(), None)).await;
+        return replace(store, call, &name, payload).await;
     }
     let mark = Mark::random()?;
     let (name, mark) = (&name, &mark);
@@ -123,6 +124,33 @@ async fn put<B: Bucket>(
         }
     };
     store.request(call, create).await
+}
+
+/// Writes an object, in place of another one if there is one.
+pub(crate) async fn replace<B: Bucket>(
+    store: &Arc<Store<B>>,
+    call: &Call,
+    name: &str,
+    payload: Payload,
+) -> Result<ObjectInfo, DriverError> {
+    if store.options.apart_from_bytes.is_none_or(|least| payload.len() < least) {
+        return store.request(call, |_| store.bucket.put(name, payload.clone(), None)).await;
+    }
+    let apart = Apart { store: store.clone(), name: store.root.upload_data(&random_name()?) };
+    store.request(call, |_| store.bucket.put(&apart.name, payload.clone(), None)).await?;
+    store.request(call, |_| store.bucket.copy(&apart.name, name, payload.len() as u64)).await
+}
+
+/// An object that is removed when nobody needs it any more. What stays when the process is killed is an upload that nobody goes on with.
+struct Apart<B: Bucket> {
+    store: Arc<Store<B>>,
+    name: String,
+}
+
+impl<B: Bucket> Drop for Apart<B> {
+    fn drop(&mut self) {
+        trash::discard(&self.store, [std::mem::take(&mut self.name)]);
+    }
 }
 
 async fn delete<B: Bucket>(store: &Store<B>, call: &Call, key: &Key) -> Result<(), DriverError> {

@@ -17,6 +17,9 @@ pub struct Options {
     pub parts_max: u32,
     /// How parts are gathered when an upload has more bytes than that; `None` if the store cannot make a part of an object.
     pub segments: Option<Segments>,
+    /// Bytes from which on an object is written apart and copied to its key, in a store where a write that breaks off may take the object with
+    /// it that it was to replace; `None` where none does.
+    pub apart_from_bytes: Option<usize>,
     /// Bytes of all parts that are on their way, of all uploads together.
     pub sending_max_bytes: usize,
     /// How often a request is made at the most.
@@ -60,6 +63,7 @@ impl Default for Options {
             equal_parts: false,
             parts_max: 10_000,
             segments: None,
+            apart_from_bytes: None,
             sending_max_bytes: 64 << 20,
             attempts: 5,
             requests_max: 128,

@@ -35,6 +35,7 @@ pub(super) struct S3Settings {
     pub(super) conditional_create: ConditionalCreate,
     #[serde(default)]
     equal_parts: bool,
+    apart_from_bytes: Option<usize>,
     pub(super) copy_part_bytes: u64,
     #[serde(flatten)]
     pub(super) store: StoreSettings,
@@ -132,6 +133,7 @@ impl S3Settings {
     pub(super) fn options(&self) -> Options {
         Options {
             equal_parts: self.equal_parts,
+            apart_from_bytes: self.apart_from_bytes,
             // A segment has another size than the parts before it.
             segments: (!self.equal_parts).then(Segments::default),
             ..self.store.options()

@@ -4,6 +4,7 @@ use longshore_plugin_api::{Call, DriverError, ErrorClass, Key, ObjectInfo};
 
 use super::{BucketUpload, parts};
 use crate::bucket::{Bucket, Part};
+use crate::driver::replace;
 use crate::store::Store;
 use crate::trash;
 use crate::tries::Attempt;
@@ -13,8 +14,7 @@ impl<B: Bucket> BucketUpload<B> {
         let store = self.store.clone();
         let destination = store.root.object(destination)?;
         let info = if self.state.upload.is_none() {
-            let payload = self.filling.payload();
-            store.request(call, |_| store.bucket.put(&destination, payload.clone(), None)).await?
+            replace(&store, call, &destination, self.filling.payload()).await?
         } else if self.state.object == destination {
             self.complete(call).await?
         } else if self.state.is_private(&store.root) {

@@ -277,3 +277,31 @@ fn a_crowd_of_uploads_holds_what_is_on_its_way_and_a_part_each() {
         Ok(())
     });
 }
+
+#[test]
+fn an_object_that_a_write_could_take_away_is_written_apart() {
+    trial("apart", Options { apart_from_bytes: Some(100), ..options() }, async |it| {
+        let (driver, put) = (&it.drivers[0], "put r/k".to_owned());
+        driver.put(&CALL, &key("k"), bytes(99, 1).into(), Condition::Always).await?;
+        assert_eq!(it.content().requests, [&*put], "a small one is one request");
+        it.content().requests.clear();
+        for whole in [bytes(100, 2), bytes(PART, 3)] {
+            driver.put(&CALL, &key("k"), whole.clone().into(), Condition::Always).await?;
+            it.holds(&key("k"), &whole, "a put").await?;
+            let mut upload = it.begin(Some(&key("l"))).await?;
+            write(&mut upload, &whole, 900).await?;
+            commit(&mut upload, &key("l")).await?;
+            it.holds(&key("l"), &whole, "an upload").await?;
+        }
+        let before = bytes(PART, 3);
+        for call in ["put", "copy"] {
+            it.content().fail(call, Refused(ErrorClass::Unauthorized), 1);
+            let failed = driver.put(&CALL, &key("k"), bytes(100, 4).into(), Condition::Always).await;
+            assert_eq!(class(failed), Some(ErrorClass::Unauthorized), "{call}");
+            it.holds(&key("k"), &before, call).await?;
+        }
+        let requests = std::mem::take(&mut it.content().requests);
+        assert!(!requests.contains(&put) && !requests.contains(&"put r/l".to_owned()), "{requests:?}");
+        Ok(())
+    });
+}
