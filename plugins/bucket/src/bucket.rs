@@ -14,7 +14,8 @@ use crate::{Options, Payload};
 /// and the store's status, code and request id as causes.
 pub trait Bucket: Send + Sync + Sized + 'static {
     /// Whether a multipart upload may begin at the name that its object will have. Not so in a store where two uploads of one name would see
-    /// each other's parts: there every upload has a private name, and is copied to its key.
+    /// each other's parts, or where a large one becomes several objects before it is one: there every upload has a private name, and is copied
+    /// to its key.
     const BEGINS_AT_KEY: bool = true;
 
     /// Makes a client, and proves with as few requests as possible that the bucket can be used.
