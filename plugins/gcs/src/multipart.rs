@@ -9,14 +9,14 @@ use bytes::Bytes;
 use http::Method;
 use longshore_bucket::http::broken;
 use longshore_bucket::{Mark, Part, Payload, Pending};
-use longshore_plugin_api::{DriverError, ErrorClass, ObjectInfo};
+use longshore_plugin_api::DriverError;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::Gcs;
 use crate::client::Ask;
 use crate::facts::MARK_FIELD;
-use crate::objects::{CONTENT_TYPE, crc32c, head, now_ms};
+use crate::objects::{CONTENT_TYPE, crc32c};
 
 /// The most uploads that are listed.
 const UPLOADS_MAX: usize = 10_000;
@@ -101,17 +101,6 @@ pub(super) async fn complete(gcs: &Gcs, name: &str, upload: &str, parts: &[Part]
     body.push_str("</CompleteMultipartUpload>");
     let ask = gcs.client.xml(Method::POST, name, "complete the upload of")?.query("uploadId", upload);
     gcs.client.send_for_text(ask.header("content-type", "application/xml").body([Bytes::from(body)])).await.map(drop)
-}
-
-/// Facts of the object, which the answer that it is complete does not tell.
-pub(super) async fn completed(gcs: &Gcs, name: &str, size: u64) -> Result<ObjectInfo, DriverError> {
-    match head(gcs, name).await {
-        Ok(facts) if facts.info.size == size => Ok(facts.info),
-        // Somebody has replaced it since.
-        Ok(facts) => Ok(ObjectInfo::new(size, facts.info.modified)),
-        Err(error) if error.class() == ErrorClass::NotFound => Ok(ObjectInfo::new(size, now_ms())),
-        Err(error) => Err(error),
-    }
 }
 
 pub(super) async fn cancel(gcs: &Gcs, name: &str, upload: &str) -> Result<(), DriverError> {
