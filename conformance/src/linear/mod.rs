@@ -35,7 +35,9 @@ pub(crate) enum Act {
     /// What was read.
     Get(Held),
     /// Whether something was said to be there.
-    Look(bool),
+    Stat(bool),
+    /// Whether it was listed: the same question, and another answer where a back-end's lists lag behind its objects.
+    List(bool),
 }
 
 impl Act {
@@ -47,7 +49,7 @@ impl Act {
             Self::Create { won: false, .. } => held.is_some().then_some(held),
             Self::Delete { found } => (held.is_some() == found).then_some(None),
             Self::Get(read) => (held == read).then_some(held),
-            Self::Look(there) => (held.is_some() == there).then_some(held),
+            Self::Stat(there) | Self::List(there) => (held.is_some() == there).then_some(held),
         }
     }
 
@@ -57,7 +59,7 @@ impl Act {
             Self::Put(_) => true,
             Self::Create { won, .. } => won,
             Self::Delete { found } => found,
-            Self::Get(_) | Self::Look(_) => false,
+            Self::Get(_) | Self::Stat(_) | Self::List(_) => false,
         }
     }
 }
@@ -72,8 +74,10 @@ impl fmt::Display for Act {
             Self::Delete { found: false } => f.write_str("delete -> not_found"),
             Self::Get(Some(value)) => write!(f, "get -> {value}"),
             Self::Get(None) => f.write_str("get -> not_found"),
-            Self::Look(true) => f.write_str("stat or list -> there"),
-            Self::Look(false) => f.write_str("stat or list -> not_found"),
+            Self::Stat(true) => f.write_str("stat -> there"),
+            Self::Stat(false) => f.write_str("stat -> not_found"),
+            Self::List(true) => f.write_str("list -> there"),
+            Self::List(false) => f.write_str("list -> not there"),
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::Act::{Create, Delete, Get, Look, Put};
+use super::Act::{Create, Delete, Get, Put, Stat};
 use super::explain::must_be_linear;
 use super::{Act, Deletes, Judgement, Operation, judge};
 use crate::trial::Random;
@@ -82,7 +82,7 @@ fn stale_read() {
 #[test]
 fn lost_update() {
     bad(&[call(0, 1, Put(1)), call(2, 3, Put(2)), call(4, 5, FOUND), call(6, 7, Get(Some(2)))], 3);
-    bad(&[call(0, 1, Put(1)), call(2, 3, Look(false))], 1);
+    bad(&[call(0, 1, Put(1)), call(2, 3, Stat(false))], 1);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn racing_creators_have_one_winner() {
 
 #[test]
 fn racing_deletes_have_one_winner() {
-    good(&[call(0, 1, Put(1)), call(2, 9, FOUND), call(2, 9, MISSED), call(10, 11, Look(false))]);
+    good(&[call(0, 1, Put(1)), call(2, 9, FOUND), call(2, 9, MISSED), call(10, 11, Stat(false))]);
     bad(&[call(0, 1, Put(1)), call(2, 8, FOUND), call(2, 9, FOUND)], 2);
     bad(&[call(0, 1, Put(1)), call(2, 3, MISSED)], 1);
     good(&[call(0, 1, Put(1)), call(2, 8, FOUND), call(2, 9, FOUND), call(3, 4, Put(2))]);
@@ -201,7 +201,7 @@ fn simulated(seed: u64, length: u64) -> Vec<Operation> {
             0 => Put(number),
             1 => create(number, held.is_none()),
             2 => Delete { found: held.is_some() },
-            3 => Look(held.is_some()),
+            3 => Stat(held.is_some()),
             _ => Get(held),
         };
         held = act.on(held).expect("the act was chosen to fit");

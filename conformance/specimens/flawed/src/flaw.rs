@@ -68,4 +68,5 @@ longshore_specimen_sound::flaws! {
     LooksThenDeletes = "looks-then-deletes" "M99" "looks whether an object is there, and answers ok whoever deletes it then",
     RefusesLongKeys = "refuses-long-keys" "M100" "refuses keys of more than 900 bytes, as only a service may",
     TellsOtherTime = "tells-other-time" "M101" "answers a put with a time that is off by a second, as only a service may",
+    IndexLosesRaces = "index-loses-races" "M102" "has no list of an object that is written and deleted at the same time",
 }

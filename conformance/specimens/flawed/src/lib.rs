@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod flaw;
+mod index;
 mod list;
 mod open;
 mod place;

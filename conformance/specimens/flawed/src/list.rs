@@ -98,7 +98,11 @@ impl Opened {
     }
 
     fn object_entry(&self, text: &str, folder: &Path, page: &mut Page<'_>) -> Result<(), DriverError> {
-        let Ok(metadata) = folder.join(OBJECT).symlink_metadata() else { return Ok(()) };
+        let object = folder.join(OBJECT);
+        let Ok(metadata) = object.symlink_metadata() else { return Ok(()) };
+        if self.index.as_ref().is_some_and(|index| index.lost(&object)) {
+            return Ok(());
+        }
         page.any = true;
         if page.request.start_after.is_none_or(|after| text > after) {
             page.entries.push(Entry::Object(KeyBuf::new(text)?, Some(info(&metadata))));

@@ -12,6 +12,7 @@ use rustix::fs::FlockOperation;
 use serde::Deserialize;
 
 use crate::flaw::Flaw;
+use crate::index::Index;
 use crate::process;
 
 #[derive(Deserialize)]
@@ -43,6 +44,8 @@ pub(crate) struct Opened {
     pub(crate) busy: (Mutex<bool>, Condvar),
     /// How many deletes of nothing there were.
     pub(crate) misses: AtomicU64,
+    /// What lists have, for the flaw that keeps it apart.
+    pub(crate) index: Option<Index>,
 }
 
 impl Opened {
@@ -71,6 +74,7 @@ impl Opened {
             seen: Mutex::default(),
             busy: (Mutex::new(false), Condvar::new()),
             misses: AtomicU64::new(0),
+            index: (flaw == Flaw::IndexLosesRaces).then(Index::default),
         };
         opened.make_folders(&settings.password)?;
         opened.begin()?;

@@ -41,6 +41,9 @@ impl Opened {
                     _ => {}
                 }
                 self.prune(folder);
+                if let Some(index) = &self.index {
+                    index.deleted(&path);
+                }
                 Ok(())
             }
         }

@@ -58,22 +58,9 @@ impl Opened {
             _ => {}
         }
         self.keep_stale(&path);
-        let temporary = self.root().join("temporary").join(self.unique());
-        let written = self.write_temporary(&temporary, &bytes);
-        let placed = match written {
-            Err(error) if self.has(Flaw::FullLeavesHalf) => {
-                let _ = self.place(&temporary, &path, Condition::Always);
-                Err(self.error(error, key))
-            }
-            Err(error) => Err(self.error(error, key)),
-            Ok(()) => self.place(&temporary, &path, condition).map_err(|error| match error.kind() {
-                std::io::ErrorKind::AlreadyExists => DriverError::new(ErrorClass::AlreadyExists, format!("{key} exists")),
-                _ => self.error(error, key),
-            }),
-        };
-        if placed.is_err() {
-            let _ = std::fs::remove_file(&temporary);
-        }
+        let writing = self.index.as_ref().map(|index| index.begin_write(&path));
+        let placed = self.write_and_place(key, &path, &bytes, condition);
+        drop(writing);
         placed?;
         if self.has(Flaw::CachesForProcess) {
             remembered().insert(path.clone(), bytes.clone());
@@ -82,6 +69,26 @@ impl Opened {
         let told = path.symlink_metadata().map_or_else(|_| ObjectInfo::new(bytes.len() as u64, 0), |metadata| info(&metadata));
         let off = if self.has(Flaw::TellsOtherTime) { 1000 } else { 0 };
         Ok(ObjectInfo { modified: told.modified - off, ..told })
+    }
+
+    fn write_and_place(&self, key: &Key, path: &Path, bytes: &[u8], condition: Condition) -> Result<(), DriverError> {
+        let temporary = self.root().join("temporary").join(self.unique());
+        let written = self.write_temporary(&temporary, bytes);
+        let placed = match written {
+            Err(error) if self.has(Flaw::FullLeavesHalf) => {
+                let _ = self.place(&temporary, path, Condition::Always);
+                Err(self.error(error, key))
+            }
+            Err(error) => Err(self.error(error, key)),
+            Ok(()) => self.place(&temporary, path, condition).map_err(|error| match error.kind() {
+                std::io::ErrorKind::AlreadyExists => DriverError::new(ErrorClass::AlreadyExists, format!("{key} exists")),
+                _ => self.error(error, key),
+            }),
+        };
+        if placed.is_err() {
+            let _ = std::fs::remove_file(&temporary);
+        }
+        placed
     }
 
     /// The bytes that a flaw makes of `bytes`.

@@ -97,11 +97,11 @@ async fn of_instance(driver: &Instance, call: &Call, name: &str, wish: Wish, val
                 None => Ok(Act::Get(None)),
             }
         }
-        Wish::Stat => Ok(Act::Look(found(driver.stat(call, key).await)?.is_some())),
+        Wish::Stat => Ok(Act::Stat(found(driver.stat(call, key).await)?.is_some())),
         Wish::List => {
             let below = name.rsplit_once('/').map_or("", |(folder, _)| folder);
             let page = found(driver.list(call, &ListRequest::objects(prefix(below), 10)).await)?;
-            Ok(Act::Look(page.is_some_and(|page| page.entries.iter().any(|entry| Entry::text(entry) == name))))
+            Ok(Act::List(page.is_some_and(|page| page.entries.iter().any(|entry| Entry::text(entry) == name))))
         }
     }
 }
@@ -127,8 +127,8 @@ async fn of_peer(peer: &Peer, name: &str, wish: Wish, value: u64) -> Result<Act,
             }
             None => Ok(Act::Get(None)),
         },
-        Wish::Stat => Ok(Act::Look(found(peer.ask(Question::Stat { key }).await)?.is_some())),
-        Wish::List => Ok(Act::Look(peer.ask(Question::List).await?.keys.contains(&key))),
+        Wish::Stat => Ok(Act::Stat(found(peer.ask(Question::Stat { key }).await)?.is_some())),
+        Wish::List => Ok(Act::List(peer.ask(Question::List).await?.keys.contains(&key))),
     }
 }
 
