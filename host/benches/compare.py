@@ -5,7 +5,7 @@
 
 Longshore, built from this tree, is compared with Debian's package docker-registry, which is CNCF distribution 2.8, and with nginx serving
 files, which shows what the machine can do; a peer that is not installed is left out. Every server starts with a configuration written here
-and an empty folder, or with `--s3` an empty bucket of a Ceph of its own, once for the workloads of speed and once for each workload of memory. docs/benchmark.md says how to read the result.
+and an empty folder, or with `--s3` an empty bucket of an S3 server of its own, once for the workloads of speed and once for each workload of memory. docs/benchmark.md says how to read the result.
 """
 import argparse
 import json
@@ -19,7 +19,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from servers import DISTRIBUTION, LONGSHORE, NGINX, PROJECT, Distribution, Longshore, Nginx, Other, Running, Store, fail, first_line, write
+from servers import DISTRIBUTION, LONGSHORE, NGINX, PROJECT, S3_SERVERS, Distribution, Longshore, Nginx, Other, Running, Store, fail, first_line, write
 
 PROGRAM = PROJECT / "target/release/longshore"
 
@@ -325,7 +325,7 @@ def arguments():
     option("--tags", type=int, default=2000, help="tags, or repositories, behind the pages (default: 2000)")
     folder = PROJECT / "target/compare"
     option("--dir", type=Path, default=folder, help="where the servers store, on the disk that matters (default: target/compare)")
-    option("--s3", action="store_true", help="store in a bucket of a Ceph that runs on this machine, not on the disk")
+    option("--s3", nargs="?", const="ceph", choices=S3_SERVERS, help="store in a bucket of this server, here, not on the disk (default: ceph)")
     option("--json", metavar="FILE", help="write every figure there as well; - is standard output, in place of the tables")
     options = parser.parse_args()
     if not options.work:

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-CEPH = PROJECT / "plugins/servers/ceph.sh"
+# What starts an S3 server of its own for a store, by its name.
+S3_SERVERS = {name: PROJECT / f"plugins/servers/{name}.sh" for name in ("ceph", "garage", "s3s-fs")}
 LONGSHORE, DISTRIBUTION, NGINX = "longshore", "docker-registry", "nginx"
 # The files that nginx serves, by the workload that asks for them.
 NGINX_FILES = {"pull-blob-1": "large", "pull-blob": "large", "get-blob-10k": "small"}
@@ -186,7 +187,7 @@ class Running:
 
 
 class Store:
-    """An empty folder for a server, or with it a Ceph whose bucket is empty.
+    """An empty folder for a server, or with it an S3 server of the name `s3` whose bucket is empty.
 
     At the end of the block its content is gone, also from the disk's queue, and its files are empty. They stay until `remove_all`: for a
     minute and more after files were deleted, ext4 makes new ones several times slower (it looks for inodes that were not in use lately), and
@@ -194,23 +195,23 @@ class Store:
 
     left = []
 
-    def __init__(self, parent, on_s3):
+    def __init__(self, parent, s3):
         parent.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(dir=parent))
         # What a client has to know of the bucket: ENDPOINT, REGION, BUCKET, ACCESS_KEY, SECRET_KEY.
         self.bucket = None
-        self.on_s3 = on_s3
+        self.s3 = s3
 
     def __enter__(self):
-        if self.on_s3:
-            ceph("start", self.folder / "ceph")
-            lines = (self.folder / "ceph/env").read_text().splitlines()
+        if self.s3:
+            s3_server(self.s3, "start", self.folder / "s3")
+            lines = (self.folder / "s3/env").read_text().splitlines()
             self.bucket = dict(line.split("=", 1) for line in lines)
         return self
 
     def __exit__(self, *_):
-        if self.on_s3:
-            ceph("stop", self.folder / "ceph")
+        if self.s3:
+            s3_server(self.s3, "stop", self.folder / "s3")
         for file in self.folder.rglob("*"):
             if file.is_file() and not file.is_symlink():
                 os.truncate(file, 0)
@@ -224,10 +225,11 @@ class Store:
             shutil.rmtree(cls.left.pop(), ignore_errors=True)
 
 
-def ceph(word, folder):
-    done = subprocess.run([CEPH, word, folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def s3_server(name, word, folder):
+    script = S3_SERVERS[name]
+    done = subprocess.run([script, word, folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
-        fail(f"{CEPH.name} {word} failed: {done.stdout[-2000:]}")
+        fail(f"{script.name} {word} failed: {done.stdout[-2000:]}")
 
 
 # --- helpers ---
