@@ -229,11 +229,21 @@ impl From<crate::KeyError> for DriverError {
     }
 }
 
+// Errors of Linux, by numbers that all its architectures share.
+const EIO: i32 = 5;
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+
 impl From<std::io::Error> for DriverError {
-    /// Maps the kinds that mean the same everywhere; everything else is `internal` with the errno as its cause.
+    /// Maps what means the same everywhere; everything else is `internal`. The errno, if there is one, is the cause (contract, section 7).
     fn from(error: std::io::Error) -> Self {
         use std::io::ErrorKind as K;
+        let errno = error.raw_os_error();
         let class = match error.kind() {
+            // Those without a kind of their own.
+            _ if errno == Some(EIO) => ErrorClass::Broken,
+            _ if matches!(errno, Some(EMFILE | ENFILE)) => ErrorClass::Throttled,
+            K::OutOfMemory | K::ResourceBusy => ErrorClass::Throttled,
             K::NotFound => ErrorClass::NotFound,
             K::PermissionDenied => ErrorClass::Unauthorized,
             K::ReadOnlyFilesystem => ErrorClass::ReadOnly,
@@ -244,11 +254,11 @@ impl From<std::io::Error> for DriverError {
             | K::ConnectionAborted
             | K::NotConnected
             | K::HostUnreachable
-            | K::NetworkUnreachable => ErrorClass::Unreachable,
+            | K::NetworkUnreachable
+            | K::StaleNetworkFileHandle => ErrorClass::Unreachable,
             K::BrokenPipe | K::UnexpectedEof => ErrorClass::Broken,
             _ => ErrorClass::Internal,
         };
-        let errno = error.raw_os_error();
         let error = Self::new(class, error.to_string());
         match errno {
             Some(errno) => error.caused_by("errno", errno),
@@ -274,5 +284,16 @@ mod tests {
         let error = DriverError::new(ErrorClass::Full, format!("a\nb\u{7}{}", "é".repeat(4096)));
         assert!(error.message().len() <= MESSAGE_MAX_BYTES);
         assert!(error.message().starts_with("a b "));
+    }
+
+    #[test]
+    fn system_errors_keep_their_meaning_and_their_number() {
+        let known = [(5, ErrorClass::Broken), (12, ErrorClass::Throttled), (23, ErrorClass::Throttled), (24, ErrorClass::Throttled)];
+        let known = known.into_iter().chain([(2, ErrorClass::NotFound), (28, ErrorClass::Full), (116, ErrorClass::Unreachable)]);
+        for (errno, class) in known.chain([(95, ErrorClass::Internal)]) {
+            let error = DriverError::from(std::io::Error::from_raw_os_error(errno));
+            assert_eq!(error.class(), class, "{errno}");
+            assert!(error.causes().iter().any(|cause| cause.kind == "errno" && cause.value == errno.to_string()), "{error:?}");
+        }
     }
 }
