@@ -75,15 +75,11 @@ impl Opened {
 
     /// An I/O error as the contract has it.
     fn error(&self, error: std::io::Error, what: impl std::fmt::Display) -> DriverError {
-        use longshore_plugin_api::ErrorClass;
         match error.kind() {
             std::io::ErrorKind::NotFound => DriverError::not_found(what),
             std::io::ErrorKind::PermissionDenied if self.has(Flaw::HidesDenial) => DriverError::not_found(what),
             std::io::ErrorKind::NotADirectory => DriverError::not_found(what),
             std::io::ErrorKind::StorageFull if self.has(Flaw::NothingSupported) => DriverError::unsupported("a full disk"),
-            _ if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
-                DriverError::new(ErrorClass::Broken, format!("{what}: {error}")).caused_by("errno", "5 EIO")
-            }
             _ => DriverError::from(error),
         }
     }

@@ -7,7 +7,7 @@ use longshore_plugin_api::{DriverError, Entry, KeyBuf, ListPage, ListRequest, Pr
 
 use crate::flaw::Flaw;
 use crate::open::Opened;
-use crate::place::{OBJECT, components, has_below};
+use crate::place::{OBJECT, components, has_below, look};
 use crate::read::info;
 
 /// A page under way.
@@ -79,13 +79,13 @@ impl Opened {
                 Some(_) if page.request.recursive => {
                     let is_before = page.request.start_after.is_some_and(|after| after > text.as_str() && !after.starts_with(&text));
                     if is_before {
-                        page.any = page.any || has_below(&folder);
+                        page.any = page.any || has_below(&folder).map_err(|error| self.error(error, &text))?;
                     } else {
                         self.level(&folder, &text, page)?;
                     }
                 }
                 Some(prefix) => {
-                    if has_below(&folder) {
+                    if has_below(&folder).map_err(|error| self.error(error, prefix))? {
                         page.any = true;
                         if page.request.start_after.is_none_or(|after| text.as_str() > after) {
                             page.entries.push(Entry::Prefix(PrefixBuf::new(prefix)?));
@@ -99,7 +99,8 @@ impl Opened {
 
     fn object_entry(&self, text: &str, folder: &Path, page: &mut Page<'_>) -> Result<(), DriverError> {
         let object = folder.join(OBJECT);
-        let Ok(metadata) = object.symlink_metadata() else { return Ok(()) };
+        let found = look(&object).map_err(|error| self.error(error, text))?;
+        let Some(metadata) = found else { return Ok(()) };
         if self.index.as_ref().is_some_and(|index| index.lost(&object)) {
             return Ok(());
         }

@@ -3,6 +3,8 @@
 //! A component's folder is named `=` and the component. One of 255 bytes leaves no room for that: its folder is `+` and all but the last byte,
 //! with a folder `+` and that byte in it. So every key has a place, `a` and `a/b` together too.
 
+use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The name of the file in a component's folder.
@@ -47,12 +49,24 @@ pub(crate) fn components(folder: &Path) -> std::io::Result<Vec<(String, PathBuf)
     Ok(found)
 }
 
-/// True if an object lies in `folder` or below it.
-pub(crate) fn has_object(folder: &Path) -> bool {
-    folder.join(OBJECT).is_file() || has_below(folder)
+/// What lies at a path, if anything does.
+pub(crate) fn look(path: &Path) -> std::io::Result<Option<Metadata>> {
+    match path.symlink_metadata() {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 /// True if an object lies below `folder`.
-pub(crate) fn has_below(folder: &Path) -> bool {
-    components(folder).is_ok_and(|components| components.iter().any(|(_, folder)| has_object(folder)))
+pub(crate) fn has_below(folder: &Path) -> std::io::Result<bool> {
+    let components = match components(folder) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(false),
+        found => found?,
+    };
+    for (_, folder) in components {
+        if look(&folder.join(OBJECT))?.is_some_and(|metadata| metadata.is_file()) || has_below(&folder)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -1,5 +1,6 @@
 //! `delete`, `delete_prefix` and `copy`.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -105,12 +106,11 @@ impl Opened {
         self.no_link(&source)?;
         self.no_link(&target)?;
         let temporary = self.root().join("temporary").join(self.unique());
-        let copied = std::fs::copy(&source, &temporary).map_err(|error| self.error(error, from)).and_then(|_| {
+        let copied = self.copy_synced(&source, &temporary).map_err(|error| self.error(error, from)).and_then(|()| {
             if from == to && self.has(Flaw::SelfCopyDeletes) {
                 return std::fs::remove_file(&target).map_err(|error| self.error(error, to));
             }
-            let sync = std::fs::File::open(&temporary).and_then(|file| self.sync_file(&file));
-            sync.and_then(|()| self.place(&temporary, &target, Condition::Always)).map_err(|error| self.error(error, to))
+            self.place(&temporary, &target, Condition::Always).map_err(|error| self.error(error, to))
         });
         let _ = std::fs::remove_file(&temporary);
         copied?;
@@ -118,5 +118,12 @@ impl Opened {
             return Ok(ObjectInfo::new(0, 0));
         }
         target.symlink_metadata().map(|metadata| info(&metadata)).map_err(|error| self.error(error, to))
+    }
+
+    /// Synced by the handle that wrote: an error between it and another one would be nobody's.
+    fn copy_synced(&self, source: &Path, temporary: &Path) -> std::io::Result<()> {
+        let mut copy = File::create_new(temporary)?;
+        std::io::copy(&mut File::open(source)?, &mut copy)?;
+        self.sync_file(&copy)
     }
 }

@@ -106,6 +106,14 @@ impl FlawedUpload {
         self.file.write_all(&pending).map_err(|error| self.opened.error(error, "an upload"))
     }
 
+    /// Gives back the space now, whenever the handle is dropped. By its name: what a commit has placed has another one.
+    fn give_back(&self) -> std::io::Result<()> {
+        match OpenOptions::new().write(true).truncate(true).open(self.folder.join("data")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn remove(&self) -> std::io::Result<()> {
         match std::fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
@@ -226,7 +234,7 @@ impl BlockingUpload for FlawedUpload {
         if self.opened.has(Flaw::AbortKeepsUpload) {
             return Ok(());
         }
-        self.remove().map_err(|error| self.opened.error(error, "an upload"))
+        self.give_back().and_then(|()| self.remove()).map_err(|error| self.opened.error(error, "an upload"))
     }
 }
 
