@@ -291,7 +291,7 @@ def find_servers(options):
         fail(f"there is no {options.longshore}; --longshore names the program, with its drivers beside it")
     # Not every user's PATH has the system's programs.
     path = os.environ.get("PATH", os.defpath) + ":/usr/sbin"
-    servers = [Longshore(options.longshore)]
+    servers = [Longshore(options.longshore, options.setting)]
     if shutil.which(DISTRIBUTION):
         servers.append(Distribution())
     else:
@@ -320,6 +320,7 @@ def arguments():
     option("--servers", type=comma, metavar="S,S,...", help="only these servers")
     option("--other", action="append", default=[], metavar="NAME=COMMAND", help="one more server, by a command with {port} and {dir} in it")
     option("--longshore", default=PROGRAM, metavar="PROGRAM", help="another than this tree's, which is built; with its drivers beside it")
+    option("--setting", action="append", default=[], metavar="KEY=VALUE", help="one more setting of Longshore's driver, as in registry.toml")
     option("--load", metavar="PROGRAM", help="another load generator than this tree's, which is built")
     option("--blob-mib", type=int, default=64, help="size of a large blob (default: 64)")
     option("--tags", type=int, default=2000, help="tags, or repositories, behind the pages (default: 2000)")

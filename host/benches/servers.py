@@ -43,22 +43,25 @@ class Server:
 
 
 class Longshore(Server):
-    def __init__(self, program):
+    def __init__(self, program, settings):
         super().__init__(LONGSHORE, None, first_line([program, "--version"]))
         self.program = program
+        # More of the driver's settings, each as `key = value`.
+        self.settings = settings
 
     def command(self, port, store):
-        # Drivers are found beside the program. Everything else is the default.
-        storage = f'driver = "filesystem"\nsettings = {{ root = {json.dumps(str(store.folder / "data"))} }}'
+        # Drivers are found beside the program. Everything else is the default, but for what the command line says.
+        driver, settings = "filesystem", [f'root = {json.dumps(str(store.folder / "data"))}']
         if bucket := store.bucket:
             keys = [f'{key.lower()} = {{ file = {json.dumps(write(store.folder / key, bucket[key]))} }}' for key in ("ACCESS_KEY", "SECRET_KEY")]
             known = [f"{key.lower()} = {json.dumps(bucket[key])}" for key in ("ENDPOINT", "REGION", "BUCKET")]
-            storage = f'driver = "s3"\nsettings = {{ {", ".join([*known, *keys])}, path_style = true }}'
+            driver, settings = "s3", [*known, *keys, "path_style = true"]
         config = f"""\
 [server]
 listen = "127.0.0.1:{port}"
 [storage.main]
-{storage}
+driver = "{driver}"
+settings = {{ {", ".join([*settings, *self.settings])} }}
 """
         return [self.program, "serve", "--config", write(store.folder / "registry.toml", config)]
 
