@@ -181,7 +181,7 @@ mod tests {
 
     fn account(settings: &Value, environment: &[(&str, &str)]) -> Result<Account, DriverError> {
         let mut all = json!({ "account": "a12", "container": "c", "part_bytes": 0, "copy_block_bytes": 0, "sending_max_bytes": 0, "attempts": 0,
-            "requests_max": 0, "connect_timeout_ms": 0, "answer_timeout_ms": 0, "idle_timeout_ms": 0 });
+            "requests_max": 0, "parallel_reads": 1, "connect_timeout_ms": 0, "answer_timeout_ms": 0, "idle_timeout_ms": 0 });
         for (key, value) in settings.as_object().into_iter().flatten() {
             all[key] = value.clone();
         }

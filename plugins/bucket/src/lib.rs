@@ -27,6 +27,7 @@ mod one_line;
 mod options;
 mod pace;
 mod payload;
+mod pieces;
 mod reactor;
 mod reading;
 mod settings;

@@ -26,6 +26,10 @@ pub struct Options {
     pub attempts: u32,
     /// How many requests run at once at the most; fewer while the store asks for it.
     pub requests_max: usize,
+    /// How many requests fetch one object at the same time that is larger than a piece, at least 1.
+    pub parallel_reads: usize,
+    /// Bytes of a piece, as they are where several requests bring one object; a body may have `parallel_reads` of them in memory.
+    pub piece_bytes: u64,
     /// How long a body may pause.
     pub idle: Duration,
 }
@@ -67,6 +71,8 @@ impl Default for Options {
             sending_max_bytes: 64 << 20,
             attempts: 5,
             requests_max: 128,
+            parallel_reads: 1,
+            piece_bytes: 8 << 20,
             idle: Duration::from_secs(30),
         }
     }

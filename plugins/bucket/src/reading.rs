@@ -8,6 +8,7 @@ use futures_util::{StreamExt, stream};
 use longshore_plugin_api::{ByteRange, ByteStream, Call, DriverError, ErrorClass, Key, ObjectInfo, Read, ReadBody};
 
 use crate::bucket::{Bucket, Fetched, Span};
+use crate::pieces::in_pieces;
 use crate::store::Store;
 
 /// Bodies up to this size, in bytes, are answered in one piece.
@@ -16,13 +17,18 @@ const WHOLE_MAX_BYTES: u64 = 64 * 1024;
 /// A part of an object, as the contract wants it.
 pub(crate) async fn read<B: Bucket>(store: &Arc<Store<B>>, call: &Call, key: &Key, range: ByteRange) -> Result<Read, DriverError> {
     let name = store.root.object(key)?;
-    let span = Span { offset: range.offset, length: range.length, version: None };
+    let piece = Some(store.options.piece_bytes).filter(|_| store.options.parallel_reads > 1);
+    let first = match (range.length, piece) {
+        (None, piece) => piece,
+        (Some(length), piece) => Some(piece.map_or(length, |piece| piece.min(length))),
+    };
+    let span = Span { offset: range.offset, length: first, version: None };
     let fetched = match span.length {
         // No store has a range of no bytes.
         Some(0) => Err(DriverError::new(ErrorClass::InvalidRange, "no bytes are asked for")),
         _ => store.request(call, |_| store.bucket.get(&name, &span)).await,
     };
-    let Fetched { info, body } = match fetched {
+    let Fetched { info, mut body } = match fetched {
         Ok(fetched) => fetched,
         Err(error) if error.class() == ErrorClass::InvalidRange => return at_the_end(store, call, key, range).await,
         Err(error) if error.class() == ErrorClass::NotFound => return Err(absent(key, &error)),
@@ -30,6 +36,12 @@ pub(crate) async fn read<B: Bucket>(store: &Arc<Store<B>>, call: &Call, key: &Ke
     };
     let length = range.within(info.size)?;
     let rest = Span { offset: range.offset, length: Some(length), version: info.version.clone() };
+    if let Some(piece) = piece.filter(|piece| length > *piece) {
+        let behind = Span { offset: rest.offset + piece, length: Some(length - piece), version: rest.version.clone() };
+        // Without a version they might be pieces of two objects.
+        behind.version.as_ref().ok_or_else(|| versionless(&name))?;
+        body = in_pieces(store, &name, body, behind);
+    }
     let body = Broken { store: store.clone(), name, rest, body: Some(body), retries: store.options.attempts };
     if length <= WHOLE_MAX_BYTES {
         let whole = crate::tries::within(call, body.whole(length)).await?;
@@ -149,6 +161,11 @@ async fn in_time<T>(idle: Duration, work: impl Future<Output = Result<T, DriverE
     tokio::time::timeout(idle, work).await.unwrap_or_else(late)
 }
 
-fn cut(name: &str) -> DriverError {
+pub(crate) fn cut(name: &str) -> DriverError {
     DriverError::new(ErrorClass::Broken, format!("the store ended the body of {name} too early"))
+}
+
+fn versionless(name: &str) -> DriverError {
+    let message = format!("the store tells no version of {name}, whose pieces could be of two: set parallel_reads to 1");
+    DriverError::new(ErrorClass::Config, message)
 }

@@ -22,6 +22,7 @@ pub struct StoreSettings {
     sending_max_bytes: usize,
     attempts: u32,
     requests_max: usize,
+    parallel_reads: usize,
     connect_timeout_ms: u64,
     answer_timeout_ms: u64,
     idle_timeout_ms: u64,
@@ -55,6 +56,7 @@ impl StoreSettings {
             sending_max_bytes: self.sending_max_bytes,
             attempts: self.attempts,
             requests_max: self.requests_max,
+            parallel_reads: self.parallel_reads,
             idle: Duration::from_millis(self.idle_timeout_ms),
             ..Options::default()
         }

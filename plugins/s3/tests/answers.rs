@@ -72,7 +72,7 @@ fn serve(mut stream: TcpStream, respond: &impl Fn(&Asked) -> String) -> Option<(
 
 async fn open(address: SocketAddr) -> Result<Store, DriverError> {
     let settings = json!({ "bucket": "images", "endpoint": format!("http://{address}"), "access_key": "AK", "secret_key": "SK",
-        "part_bytes": 5 << 20, "copy_part_bytes": 5 << 20, "sending_max_bytes": 64 << 20, "attempts": 2, "requests_max": 16,
+        "part_bytes": 5 << 20, "copy_part_bytes": 5 << 20, "sending_max_bytes": 64 << 20, "attempts": 2, "requests_max": 16, "parallel_reads": 1,
         "connect_timeout_ms": 2000, "answer_timeout_ms": 20_000, "idle_timeout_ms": 20_000, "conditional_create": "yes" });
     Store::open(Settings::new(settings), Host::detached(), None).await
 }

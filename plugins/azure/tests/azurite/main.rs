@@ -49,7 +49,7 @@ impl Azurite {
 
     fn settings(&self, more: &Value) -> Value {
         let mut settings = json!({ "account": self.account, "account_key": self.key, "endpoint": self.endpoint, "container": self.container,
-            "part_bytes": 5 << 20, "copy_block_bytes": 256 << 20, "sending_max_bytes": 64 << 20, "attempts": 3, "requests_max": 16,
+            "part_bytes": 5 << 20, "copy_block_bytes": 256 << 20, "sending_max_bytes": 64 << 20, "attempts": 3, "requests_max": 16, "parallel_reads": 1,
             "connect_timeout_ms": 3000, "answer_timeout_ms": 20_000, "idle_timeout_ms": 20_000 });
         for (key, value) in more.as_object().into_iter().flatten() {
             settings[key] = value.clone();

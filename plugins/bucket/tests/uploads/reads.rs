@@ -1,13 +1,28 @@
 //! Bodies arrive whole and of one version, whatever breaks.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use futures_util::StreamExt;
+use longshore_bucket::Options;
 use longshore_plugin_api::{ByteRange, Bytes, Condition, Driver, DriverError, ErrorClass, ReadBody};
 
-use crate::memory::Wrong::{Lost, Refused};
+use crate::memory::Wrong::{Lost, Refused, Silent};
 use crate::trial::{Answer, CALL, Trial, bytes, class, key, options, trial};
 
 /// Answered as a stream, as all bodies from 64 KiB on.
 const LENGTH: usize = 200_007;
+
+/// Objects of one piece, of two and of three, by up to two requests at once.
+fn in_pieces() -> Options {
+    Options { parallel_reads: 2, piece_bytes: 70_000, ..options() }
+}
+
+/// Runs a test of bodies that come by one request, and by several.
+fn both<F: Future<Output = Answer>>(name: &str, test: impl Fn(Arc<Trial>) -> F) {
+    trial(name, options(), &test);
+    trial(&format!("{name}-in-pieces"), in_pieces(), &test);
+}
 
 async fn put(it: &Trial, whole: &[u8]) -> Answer {
     it.drivers[0].put(&CALL, &key("k"), Bytes::copy_from_slice(whole), Condition::Always).await.map(drop)
@@ -29,7 +44,7 @@ async fn read(it: &Trial, range: ByteRange) -> Answer<Vec<u8>> {
 
 #[test]
 fn every_range_arrives() {
-    trial("ranges", options(), async |it| {
+    both("ranges", async |it| {
         let whole = bytes(LENGTH, 3);
         put(&it, &whole).await?;
         assert!(read(&it, ByteRange::ALL).await? == whole, "the whole object");
@@ -48,7 +63,7 @@ fn every_range_arrives() {
 
 #[test]
 fn an_object_without_bytes_has_a_body() {
-    trial("no-bytes", options(), async |it| {
+    both("no-bytes", async |it| {
         put(&it, b"").await?;
         assert_eq!(read(&it, ByteRange::ALL).await?, b"");
         Ok(())
@@ -57,7 +72,7 @@ fn an_object_without_bytes_has_a_body() {
 
 #[test]
 fn a_body_that_breaks_is_gone_on_with() {
-    trial("broken-bodies", options(), async |it| {
+    both("broken-bodies", async |it| {
         let whole = bytes(LENGTH, 5);
         put(&it, &whole).await?;
         for (call, wrong) in [("body", Lost), ("get", Lost), ("get", Refused(ErrorClass::Throttled))] {
@@ -73,7 +88,7 @@ fn a_body_that_breaks_is_gone_on_with() {
 
 #[test]
 fn what_breaks_again_and_again_is_an_error() {
-    trial("breaking-bodies", options(), async |it| {
+    both("breaking-bodies", async |it| {
         put(&it, &bytes(LENGTH, 5)).await?;
         it.content().fail("body", Lost, u32::MAX);
         assert_eq!(class(read(&it, ByteRange::ALL).await), Some(ErrorClass::Broken));
@@ -84,7 +99,7 @@ fn what_breaks_again_and_again_is_an_error() {
 
 #[test]
 fn no_byte_is_of_another_object() {
-    trial("replaced", options(), async |it| {
+    both("replaced", async |it| {
         let old = bytes(LENGTH, 1);
         put(&it, &old).await?;
         let ReadBody::Stream(mut chunks) = it.drivers[0].read(&CALL, &key("k"), ByteRange::ALL).await?.body else {
@@ -101,6 +116,46 @@ fn no_byte_is_of_another_object() {
         }
         assert!(old.starts_with(&got), "{} bytes, not all of the old object", got.len());
         assert!(failed == Some(ErrorClass::Broken) || got == old, "{failed:?} after {} bytes", got.len());
+        Ok(())
+    });
+}
+
+#[test]
+fn pieces_are_asked_for_as_far_as_they_are_wanted() {
+    trial("pieces", in_pieces(), async |it| {
+        put(&it, &bytes(LENGTH, 1)).await?;
+        let asked = |it: &Trial| it.content().requests.iter().filter(|request| request.starts_with("get ")).count();
+        for (range, requests) in [(0..LENGTH, 3), (0..70_000, 1), (5..70_006, 2), (190_000..LENGTH, 1)] {
+            let before = asked(&it);
+            let length = Some((range.end - range.start) as u64);
+            read(&it, ByteRange { offset: range.start as u64, length }).await?;
+            assert_eq!(asked(&it) - before, requests, "{range:?}");
+        }
+        let before = asked(&it);
+        let ReadBody::Stream(mut chunks) = it.drivers[0].read(&CALL, &key("k"), ByteRange::ALL).await?.body else {
+            panic!("an object of {LENGTH} bytes is a stream");
+        };
+        chunks.next().await.transpose()?;
+        drop(chunks);
+        assert!(asked(&it) - before <= 2, "nobody waits for the third piece");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_piece_that_never_comes_ends_the_body_in_time() {
+    trial("silent-piece", Options { idle: Duration::from_millis(200), ..in_pieces() }, async |it| {
+        put(&it, &bytes(LENGTH, 1)).await?;
+        let ReadBody::Stream(mut chunks) = it.drivers[0].read(&CALL, &key("k"), ByteRange::ALL).await?.body else {
+            panic!("an object of {LENGTH} bytes is a stream");
+        };
+        it.content().fail("get", Silent, u32::MAX);
+        let mut failed = None;
+        while let Some(chunk) = chunks.next().await {
+            failed = chunk.err().map(|error| error.class());
+        }
+        it.content().heal();
+        assert_eq!(failed, Some(ErrorClass::Timeout));
         Ok(())
     });
 }

@@ -36,7 +36,7 @@ impl Server {
         let of = |name: &str| value(&told, name);
         let settings = json!({ "bucket": of("BUCKET"), "endpoint": of("ENDPOINT"), "access_key": of("ACCESS_KEY"),
             "secret_key": of("SECRET_KEY"), "part_bytes": 5 << 20, "copy_part_bytes": 5 << 20, "sending_max_bytes": 64 << 20, "attempts": 2,
-            "requests_max": 16, "connect_timeout_ms": 2000, "answer_timeout_ms": 20_000, "idle_timeout_ms": 20_000 });
+            "requests_max": 16, "parallel_reads": 1, "connect_timeout_ms": 2000, "answer_timeout_ms": 20_000, "idle_timeout_ms": 20_000 });
         Some(Self { name, folder, settings, env: told })
     }
 
