@@ -7,19 +7,36 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use longshore_plugin_api::{ByteStream, Call, DriverError};
+use longshore_plugin_api::{ByteStream, Call, DriverError, ErrorClass};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::bucket::{Bucket, Span};
+use crate::bucket::{Bucket, Fetched, Span};
 use crate::reading::cut;
 use crate::store::Store;
 
-/// The bytes of the first piece, which the store answers already, and those of `rest`, whose version is known.
-pub(crate) fn in_pieces<B: Bucket>(store: &Arc<Store<B>>, name: &str, first: ByteStream, rest: Span) -> ByteStream {
-    let first = Piece { left: store.options.piece_bytes, chunks: first, _fetch: JoinSet::new() };
+/// Asks for a span of an object, whose first piece alone is answered when this ends.
+pub(crate) async fn get<B: Bucket>(store: &Arc<Store<B>>, call: &Call, name: &str, span: &Span) -> Result<Fetched, DriverError> {
+    if store.options.parallel_reads <= 1 {
+        return store.request(call, |_| store.bucket.get(name, span)).await;
+    }
+    let piece = store.options.piece_bytes;
+    let first = Span { length: Some(span.length.map_or(piece, |length| length.min(piece))), ..span.clone() };
+    let Fetched { info, body } = store.request(call, |_| store.bucket.get(name, &first)).await?;
+    let end = span.length.map_or(info.size, |length| info.size.min(span.offset.saturating_add(length)));
+    let left = end.saturating_sub(span.offset.saturating_add(piece));
+    if left == 0 {
+        return Ok(Fetched { info, body });
+    }
+    if info.version.is_none() {
+        let message = format!("the store tells no version of {name}, so that its pieces could be of two: set parallel_reads to 1");
+        return Err(DriverError::new(ErrorClass::Config, message));
+    }
+    let rest = Span { offset: span.offset + piece, length: Some(left), version: info.version.clone() };
+    let first = Piece { left: piece, chunks: body, _fetch: JoinSet::new() };
     let pieces = Pieces { store: store.clone(), name: name.to_owned(), under_way: VecDeque::from([first]), rest };
-    Box::pin(stream::unfold(pieces, |mut pieces| async { Some((pieces.next().await.transpose()?, pieces)) }))
+    let chunks = stream::unfold(pieces, |mut pieces| async { Some((pieces.next().await.transpose()?, pieces)) });
+    Ok(Fetched { info, body: Box::pin(chunks) })
 }
 
 struct Pieces<B> {

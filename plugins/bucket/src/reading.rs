@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use longshore_plugin_api::{ByteRange, ByteStream, Call, DriverError, ErrorClass, Key, ObjectInfo, Read, ReadBody};
 
 use crate::bucket::{Bucket, Fetched, Span};
-use crate::pieces::in_pieces;
+use crate::pieces;
 use crate::store::Store;
 
 /// Bodies up to this size, in bytes, are answered in one piece.
@@ -17,18 +17,13 @@ const WHOLE_MAX_BYTES: u64 = 64 * 1024;
 /// A part of an object, as the contract wants it.
 pub(crate) async fn read<B: Bucket>(store: &Arc<Store<B>>, call: &Call, key: &Key, range: ByteRange) -> Result<Read, DriverError> {
     let name = store.root.object(key)?;
-    let piece = Some(store.options.piece_bytes).filter(|_| store.options.parallel_reads > 1);
-    let first = match (range.length, piece) {
-        (None, piece) => piece,
-        (Some(length), piece) => Some(piece.map_or(length, |piece| piece.min(length))),
-    };
-    let span = Span { offset: range.offset, length: first, version: None };
+    let span = Span { offset: range.offset, length: range.length, version: None };
     let fetched = match span.length {
         // No store has a range of no bytes.
         Some(0) => Err(DriverError::new(ErrorClass::InvalidRange, "no bytes are asked for")),
-        _ => store.request(call, |_| store.bucket.get(&name, &span)).await,
+        _ => pieces::get(store, call, &name, &span).await,
     };
-    let Fetched { info, mut body } = match fetched {
+    let Fetched { info, body } = match fetched {
         Ok(fetched) => fetched,
         Err(error) if error.class() == ErrorClass::InvalidRange => return at_the_end(store, call, key, range).await,
         Err(error) if error.class() == ErrorClass::NotFound => return Err(absent(key, &error)),
@@ -36,12 +31,6 @@ pub(crate) async fn read<B: Bucket>(store: &Arc<Store<B>>, call: &Call, key: &Ke
     };
     let length = range.within(info.size)?;
     let rest = Span { offset: range.offset, length: Some(length), version: info.version.clone() };
-    if let Some(piece) = piece.filter(|piece| length > *piece) {
-        let behind = Span { offset: rest.offset + piece, length: Some(length - piece), version: rest.version.clone() };
-        // Without a version they might be pieces of two objects.
-        behind.version.as_ref().ok_or_else(|| versionless(&name))?;
-        body = in_pieces(store, &name, body, behind);
-    }
     let body = Broken { store: store.clone(), name, rest, body: Some(body), retries: store.options.attempts };
     if length <= WHOLE_MAX_BYTES {
         let whole = crate::tries::within(call, body.whole(length)).await?;
@@ -53,7 +42,7 @@ pub(crate) async fn read<B: Bucket>(store: &Arc<Store<B>>, call: &Call, key: &Ke
 /// A small object of any name in one piece, or the part of it that `range` names.
 pub(crate) async fn whole<B: Bucket>(store: &Arc<Store<B>>, call: &Call, name: &str, range: ByteRange) -> Result<Bytes, DriverError> {
     let span = Span { offset: range.offset, length: range.length, version: None };
-    let Fetched { info, body } = store.request(call, |_| store.bucket.get(name, &span)).await?;
+    let Fetched { info, body } = pieces::get(store, call, name, &span).await?;
     let length = range.within(info.size)?;
     let rest = Span { length: Some(length), version: info.version.clone(), ..span };
     let body = Broken { store: store.clone(), name: name.to_owned(), rest, body: Some(body), retries: store.options.attempts };
@@ -148,8 +137,7 @@ impl<B: Bucket> Broken<B> {
         let idle = self.store.options.idle;
         let call = Call::unbounded();
         if self.body.is_none() {
-            let anew = self.store.request(&call, |_| self.store.bucket.get(&self.name, &self.rest));
-            self.body = Some(in_time(idle, anew).await?.body);
+            self.body = Some(in_time(idle, pieces::get(&self.store, &call, &self.name, &self.rest)).await?.body);
         }
         let Some(body) = &mut self.body else { return Err(cut(&self.name)) };
         in_time(idle, async { body.next().await.unwrap_or_else(|| Err(cut(&self.name))) }).await
@@ -163,9 +151,4 @@ async fn in_time<T>(idle: Duration, work: impl Future<Output = Result<T, DriverE
 
 pub(crate) fn cut(name: &str) -> DriverError {
     DriverError::new(ErrorClass::Broken, format!("the store ended the body of {name} too early"))
-}
-
-fn versionless(name: &str) -> DriverError {
-    let message = format!("the store tells no version of {name}, whose pieces could be of two: set parallel_reads to 1");
-    DriverError::new(ErrorClass::Config, message)
 }
