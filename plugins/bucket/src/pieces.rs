@@ -91,7 +91,7 @@ impl Piece {
     /// Begins to fetch a piece into memory. Whoever waits for its chunks bounds how long it may pause.
     fn fetch<B: Bucket>(store: &Arc<Store<B>>, name: &str, span: Span, length: u64) -> Self {
         let (store, name) = (store.clone(), name.to_owned());
-        // It never holds more than the piece.
+        // It never holds more than the piece, and the chunk in which a store goes on beyond it.
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let mut fetch = JoinSet::new();
         fetch.spawn(async move {
@@ -99,7 +99,11 @@ impl Piece {
                 Ok(fetched) => fetched.body,
                 Err(error) => return drop(sender.send(Err(error))),
             };
-            while let Some(chunk) = body.next().await {
+            let mut left = length;
+            while left > 0
+                && let Some(chunk) = body.next().await
+            {
+                left = left.saturating_sub(chunk.as_ref().map_or(0, |chunk| chunk.len() as u64));
                 if sender.send(chunk).is_err() {
                     return;
                 }

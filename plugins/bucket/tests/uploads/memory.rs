@@ -220,7 +220,8 @@ impl Bucket for MemoryBucket {
             if first >= bytes.len() {
                 return refuse(InvalidRange, "InvalidRange");
             }
-            let end = span.length.map_or(bytes.len(), |length| bytes.len().min(first + length as usize));
+            let length = span.length.filter(|_| content.fault("length").is_none());
+            let end = length.map_or(bytes.len(), |length| bytes.len().min(first + length as usize));
             let middle = first + (end - first) / 3;
             let rest = match content.fault("body") {
                 None => Ok(bytes.slice(middle..end)),

@@ -143,6 +143,20 @@ fn pieces_are_asked_for_as_far_as_they_are_wanted() {
 }
 
 #[test]
+fn what_a_store_sends_beyond_a_range_is_cut_off() {
+    both("beyond", async |it| {
+        let whole = bytes(LENGTH, 7);
+        put(&it, &whole).await?;
+        it.content().fail("length", Lost, u32::MAX);
+        assert!(read(&it, ByteRange::ALL).await? == whole, "the whole object");
+        let range = ByteRange { offset: 5, length: Some(150_000) };
+        assert!(read(&it, range).await? == whole[5..150_005], "a range of it");
+        it.content().heal();
+        Ok(())
+    });
+}
+
+#[test]
 fn a_piece_that_never_comes_ends_the_body_in_time() {
     trial("silent-piece", Options { idle: Duration::from_millis(200), ..in_pieces() }, async |it| {
         put(&it, &bytes(LENGTH, 1)).await?;
